@@ -1,0 +1,228 @@
+//! GitHub Actions.
+//!
+//! Source: GitHub documentation, "OpenID Connect reference". `sub` is never read: organizations template it, and its
+//! default form changed in 2026.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::{
+    Case, DECIMAL_ID, Defaults, Event, Field, Pin, Preset, claim, is_decimal_id, is_path_segment,
+    parse_environment, parse_ref_name,
+};
+use crate::algorithm::Algorithm;
+use crate::decision::{Actual, Check};
+use crate::publisher::Rules;
+use crate::verified::VerifiedToken;
+
+const WORKFLOWS: &str = ".github/workflows/";
+
+pub(super) const PRESET: Preset = Preset {
+    name: "github",
+    title: "GitHub Actions",
+    issuers: &["https://token.actions.githubusercontent.com"],
+    fields: &[
+        Field {
+            name: "repository",
+            claim: "repository",
+            case: Case::AsciiInsensitive,
+            single: true,
+            parse: parse_repository,
+            read: |token| claim(token, "repository"),
+        },
+        Field {
+            name: "branch",
+            claim: "ref",
+            case: Case::Sensitive,
+            single: false,
+            parse: parse_ref_name,
+            read: |token| reference(token, "refs/heads/"),
+        },
+        Field {
+            name: "tag",
+            claim: "ref",
+            case: Case::Sensitive,
+            single: false,
+            parse: parse_ref_name,
+            read: |token| reference(token, "refs/tags/"),
+        },
+        Field {
+            name: "workflow",
+            claim: "workflow_ref",
+            case: Case::Sensitive,
+            single: false,
+            parse: parse_workflow,
+            read: workflow,
+        },
+        Field {
+            name: "environment",
+            claim: "environment",
+            case: Case::AsciiInsensitive,
+            single: false,
+            parse: parse_environment,
+            read: |token| claim(token, "environment"),
+        },
+    ],
+    pins: &[
+        Pin { claim: "repository_id", learned_with: "repository", is_id: is_decimal_id, form: DECIMAL_ID },
+        Pin {
+            claim: "repository_owner_id",
+            learned_with: "repository",
+            is_id: is_decimal_id,
+            form: DECIMAL_ID,
+        },
+    ],
+    event: Some(Event {
+        claim: "event_name",
+        refused: &["pull_request_target", "workflow_run"],
+        reason: "anybody who can open a pull request can start such a run, and it has the repository's identity",
+    }),
+    guard: called_workflow,
+    names_tenant: |rules| {
+        rules.has_field("repository")
+            || rules.has_given_pin("repository_id")
+            || rules.has_given_pin("repository_owner_id")
+    },
+    tenant_remedy: "set repository=OWNER/NAME, or pin repository_id or repository_owner_id",
+    subject_is_stable: false,
+    known_claims: &[
+        "actor",
+        "actor_id",
+        "aud",
+        "base_ref",
+        "check_run_id",
+        "enterprise",
+        "enterprise_id",
+        "environment",
+        "environment_node_id",
+        "event_name",
+        "exp",
+        "head_ref",
+        "iat",
+        "iss",
+        "job_workflow_ref",
+        "job_workflow_sha",
+        "jti",
+        "nbf",
+        "ref",
+        "ref_protected",
+        "ref_type",
+        "repository",
+        "repository_id",
+        "repository_owner",
+        "repository_owner_id",
+        "repository_visibility",
+        "run_attempt",
+        "run_id",
+        "run_number",
+        "runner_environment",
+        "sha",
+        "sub",
+        "workflow",
+        "workflow_ref",
+        "workflow_sha",
+    ],
+    defaults: Defaults {
+        algorithms: &[Algorithm::Rs256],
+        max_lifetime: Duration::from_hours(1),
+        max_exchanges: 1,
+    },
+};
+
+fn parse_repository(text: &str) -> Result<String, &'static str> {
+    match text.split_once('/') {
+        Some((owner, name)) if is_path_segment(owner) && is_path_segment(name) => Ok(text.to_owned()),
+        _ => Err("OWNER/NAME with the exact names, without wildcards"),
+    }
+}
+
+fn parse_workflow(text: &str) -> Result<String, &'static str> {
+    let file = text.strip_prefix(WORKFLOWS).unwrap_or(text);
+    let fits = [".yml", ".yaml"].iter().any(|ending| file.len() > ending.len() && file.ends_with(ending))
+        && file.len() <= 255
+        && !file.contains(['/', '*', '\\'])
+        && !file.contains(char::is_control);
+    if fits {
+        Ok(file.to_owned())
+    } else {
+        Err("the name of a file in .github/workflows/ that ends in .yml or .yaml")
+    }
+}
+
+fn reference<'a>(token: &'a VerifiedToken, prefix: &str) -> Option<Cow<'a, str>> {
+    let name = token.claims().text("ref")?.strip_prefix(prefix)?;
+    (!name.is_empty()).then_some(Cow::Borrowed(name))
+}
+
+/// The file name of the top-level workflow, if that file is in the job's own repository.
+fn workflow(token: &VerifiedToken) -> Option<Cow<'_, str>> {
+    let (repository, file) = split_workflow_ref(token.claims().text("workflow_ref")?)?;
+    let own = token.claims().text("repository")?;
+    Case::AsciiInsensitive.equal(repository, own).then_some(Cow::Borrowed(file))
+}
+
+/// Splits `owner/name/.github/workflows/FILE@REF` into `owner/name` and `FILE`.
+///
+/// FILE has no slash but may contain `@`, and REF may contain both, even `/.github/workflows/`. So the first slash after
+/// the folder ends `FILE@refs`; where REF is a commit, there is no slash and the last `@` ends FILE.
+fn split_workflow_ref(text: &str) -> Option<(&str, &str)> {
+    let owner_end = text.find('/')?;
+    let repository_end = owner_end + 1 + text[owner_end + 1..].find('/')?;
+    let (repository, path) = text.split_at(repository_end);
+    let rest = path.strip_prefix('/')?.strip_prefix(WORKFLOWS)?;
+    let file = if let Some((head, _)) = rest.split_once('/') {
+        head.strip_suffix("@refs")?
+    } else {
+        let (file, commit) = rest.rsplit_once('@')?;
+        commit.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(file)?
+    };
+    (!file.is_empty()).then_some((repository, file))
+}
+
+/// A job whose steps are defined in another repository's reusable workflow runs that repository's code: refused, unless
+/// a condition on `/job_workflow_ref` says that exactly this is wanted.
+fn called_workflow(token: &VerifiedToken, rules: &Rules) -> Option<Check> {
+    let called = token.claims().value("job_workflow_ref")?;
+    let called = called.as_str().unwrap_or_default();
+    let own = token.claims().text("repository").unwrap_or_default();
+    let is_own = split_workflow_ref(called)
+        .is_some_and(|(repository, _)| Case::AsciiInsensitive.equal(repository, own));
+    if is_own || rules.has_pointer("job_workflow_ref") {
+        return None;
+    }
+    Some(Check::failed(
+        "called workflow",
+        vec![format!("a workflow of {own}")],
+        Actual::value(called),
+        "the job's steps come from a reusable workflow of another repository; to trust it, set \
+         /job_workflow_ref to exactly this value",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_workflow_ref;
+
+    #[test]
+    fn g5_g6_g12_workflow_refs() {
+        let sha = "o/r/.github/workflows/a@b.yml@0123456789abcdef0123456789abcdef01234567";
+        for (text, expected) in [
+            ("o/r/.github/workflows/release.yml@refs/heads/main", Some(("o/r", "release.yml"))),
+            ("o/r/.github/workflows/foo.yml@bar.yml@refs/heads/x.yml@y", Some(("o/r", "foo.yml@bar.yml"))),
+            (
+                "o/r/.github/workflows/evil.yml@refs/heads/refs/heads/a/.github/workflows/release.yml@main",
+                Some(("o/r", "evil.yml")),
+            ),
+            ("o/r/.github/workflows/release.yml@refs/tags/v1", Some(("o/r", "release.yml"))),
+            (sha, Some(("o/r", "a@b.yml"))),
+            ("o/r/.github/workflows/release.yml@main", None),
+            ("o/r/.github/workflows/sub/release.yml@refs/heads/main", None),
+            ("o/r/.github/workflows/@refs/heads/main", None),
+            ("o/r/release.yml@refs/heads/main", None),
+            ("o/r", None),
+            ("", None),
+        ] {
+            assert_eq!(split_workflow_ref(text), expected, "{text}");
+        }
+    }
+}

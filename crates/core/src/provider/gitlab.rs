@@ -1,0 +1,171 @@
+//! GitLab CI.
+//!
+//! Source: GitLab documentation, "ID token authentication". `sub` is never read: projects choose its components.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::{
+    Case, DECIMAL_ID, Defaults, Event, Field, Pin, Preset, claim, is_decimal_id, is_path_segment,
+    parse_environment, parse_ref_name,
+};
+use crate::algorithm::Algorithm;
+use crate::verified::VerifiedToken;
+
+pub(super) const PRESET: Preset = Preset {
+    name: "gitlab",
+    title: "GitLab CI",
+    issuers: &["https://gitlab.com"],
+    fields: &[
+        Field {
+            name: "project",
+            claim: "project_path",
+            case: Case::AsciiInsensitive,
+            single: true,
+            parse: parse_project,
+            read: |token| claim(token, "project_path"),
+        },
+        Field {
+            name: "ref",
+            claim: "ref_path",
+            case: Case::Sensitive,
+            single: false,
+            parse: parse_ref,
+            read: |token| claim(token, "ref_path"),
+        },
+        Field {
+            name: "workflow",
+            claim: "ci_config_ref_uri",
+            case: Case::Sensitive,
+            single: false,
+            parse: parse_config_path,
+            read: config_path,
+        },
+        Field {
+            name: "environment",
+            claim: "environment",
+            case: Case::Sensitive,
+            single: false,
+            parse: parse_environment,
+            read: |token| claim(token, "environment"),
+        },
+    ],
+    pins: &[
+        Pin { claim: "project_id", learned_with: "project", is_id: is_decimal_id, form: DECIMAL_ID },
+        Pin { claim: "namespace_id", learned_with: "project", is_id: is_decimal_id, form: DECIMAL_ID },
+    ],
+    event: Some(Event {
+        claim: "pipeline_source",
+        refused: &["merge_request_event", "external_pull_request_event"],
+        reason: "it runs the code of the merge request, and its ref is the name of the source branch, which a fork may choose",
+    }),
+    guard: |_, _| None,
+    names_tenant: |rules| {
+        rules.has_field("project") || rules.has_given_pin("project_id") || rules.has_given_pin("namespace_id")
+    },
+    tenant_remedy: "set project=GROUP/PROJECT, or pin project_id or namespace_id",
+    subject_is_stable: false,
+    known_claims: &[
+        "aud",
+        "ci_config_ref_uri",
+        "ci_config_sha",
+        "deployment_tier",
+        "environment",
+        "environment_action",
+        "environment_protected",
+        "exp",
+        "groups_direct",
+        "iat",
+        "iss",
+        "job_config",
+        "job_id",
+        "job_namespace_id",
+        "job_namespace_path",
+        "job_project_id",
+        "job_project_path",
+        "job_source",
+        "jti",
+        "namespace_id",
+        "namespace_path",
+        "nbf",
+        "pipeline_id",
+        "pipeline_source",
+        "project_id",
+        "project_path",
+        "project_visibility",
+        "ref",
+        "ref_path",
+        "ref_protected",
+        "ref_type",
+        "runner_environment",
+        "runner_id",
+        "sha",
+        "sub",
+        "user_access_level",
+        "user_email",
+        "user_id",
+        "user_identities",
+        "user_login",
+    ],
+    defaults: Defaults {
+        algorithms: &[Algorithm::Rs256],
+        // A token lives as long as its job may run.
+        max_lifetime: Duration::from_hours(24),
+        // One token serves all commands of a job, and it is minted when the job starts.
+        max_exchanges: 10,
+    },
+};
+
+fn parse_project(text: &str) -> Result<String, &'static str> {
+    let fits = text.len() <= 1024 && text.contains('/') && text.split('/').all(is_path_segment);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("GROUP/PROJECT or GROUP/SUBGROUP/PROJECT with the exact names, without wildcards")
+    }
+}
+
+/// Completes `main` to `refs/heads/main`: a branch and a tag of one name must not be mistaken for each other.
+fn parse_ref(text: &str) -> Result<String, &'static str> {
+    let (prefix, name) = ["refs/heads/", "refs/tags/"]
+        .into_iter()
+        .find_map(|prefix| Some((prefix, text.strip_prefix(prefix)?)))
+        .unwrap_or(("refs/heads/", text));
+    let name = parse_ref_name(name)
+        .map_err(|_| "a branch name such as main, or refs/heads/main or refs/tags/v1, without wildcards")?;
+    Ok(format!("{prefix}{name}"))
+}
+
+fn parse_config_path(text: &str) -> Result<String, &'static str> {
+    let fits = text.len() <= 255 && text.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+    let clean = !text.contains(['*', '\\']) && !text.contains(char::is_control);
+    if fits && clean {
+        Ok(text.to_owned())
+    } else {
+        Err("the path of the pipeline's file in the project, such as .gitlab-ci.yml")
+    }
+}
+
+/// The path of the pipeline's file, if the file is in the job's own project: `host/PROJECT//PATH@REF`.
+///
+/// Both ends are known from other claims, so nothing is searched for: no `@` or `//` in a name can shift the parts.
+fn config_path(token: &VerifiedToken) -> Option<Cow<'_, str>> {
+    let claims = token.claims();
+    let uri = claims.text("ci_config_ref_uri")?;
+    let project = claims.text("project_path")?;
+    let reference = claims.text("ref_path")?;
+    let issuer = token.issuer().as_str().split_once("://")?.1;
+    let path = strip_authority(uri, issuer, token.issuer().authority())?
+        .strip_prefix('/')?
+        .strip_prefix(project)?
+        .strip_prefix("//")?
+        .strip_suffix(reference)?
+        .strip_suffix('@')?;
+    (!path.is_empty()).then_some(Cow::Borrowed(path))
+}
+
+/// GitLab writes the instance's host, with its path if the instance has one, and without the port.
+fn strip_authority<'a>(uri: &'a str, issuer: &str, authority: &str) -> Option<&'a str> {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    uri.strip_prefix(issuer).or_else(|| uri.strip_prefix(host).filter(|rest| rest.starts_with('/')))
+}
