@@ -1,0 +1,81 @@
+//! The server that plays all providers.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use axum::Router;
+use countersign_core::IssuerUrl;
+use countersign_core::issuer::IssuerUrlError;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::clock::{Clock, system_clock};
+use crate::github::GitHub;
+use crate::gitlab::GitLab;
+use crate::provider::{Platform, Provider};
+use crate::routes::routes;
+
+/// Pretend CI providers on a port of the loopback interface, until dropped.
+pub struct Simulator {
+    github: Arc<Provider<GitHub>>,
+    gitlab: Arc<Provider<GitLab>>,
+    server: JoinHandle<()>,
+}
+
+impl Simulator {
+    /// Starts on a free port, by the machine's clock. Needs a running tokio runtime.
+    pub async fn start() -> Result<Self, StartError> {
+        Self::listen(0, system_clock()).await
+    }
+
+    /// Starts on a given port (0 for a free one), by a given clock.
+    pub async fn listen(port: u16, clock: Clock) -> Result<Self, StartError> {
+        let listen = |source| StartError::Listen { port, source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
+        let port = listener.local_addr().map_err(listen)?.port();
+        let github = Arc::new(Provider::new(issuer::<GitHub>(port)?, clock.clone()));
+        let gitlab = Arc::new(Provider::new(issuer::<GitLab>(port)?, clock));
+        let router = Router::new().merge(routes(&github)).merge(routes(&gitlab));
+        // Serving ends only with the task: axum retries whatever fails on the way.
+        let server = tokio::spawn(async move { drop(axum::serve(listener, router).await) });
+        Ok(Self { github, gitlab, server })
+    }
+
+    /// The pretend GitHub Actions.
+    pub fn github(&self) -> &Provider<GitHub> {
+        &self.github
+    }
+
+    /// The pretend GitLab.
+    pub fn gitlab(&self) -> &Provider<GitLab> {
+        &self.gitlab
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Why the simulator does not run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port is taken or not allowed; 0 takes a free one.
+    #[error("cannot listen on port {port} of 127.0.0.1; choose another, or 0 for a free one")]
+    Listen {
+        /// What was asked for.
+        port: u16,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The port makes no issuer URL.
+    #[error("the address makes no issuer URL")]
+    Issuer(#[from] IssuerUrlError),
+}
+
+fn issuer<P: Platform>(port: u16) -> Result<IssuerUrl, IssuerUrlError> {
+    format!("http://127.0.0.1:{port}/{}", P::NAME).parse()
+}
