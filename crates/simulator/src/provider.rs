@@ -1,7 +1,7 @@
 //! What the pretend providers have in common.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use countersign_core::{IssuerUrl, UnixTime};
@@ -46,7 +46,8 @@ pub struct Run<'a> {
 pub struct Provider<P> {
     pub(crate) platform: P,
     issuer: IssuerUrl,
-    keys: KeyRing,
+    /// Made when first needed: a test that plays one provider should not wait for another's key.
+    keys: LazyLock<KeyRing>,
     clock: Clock,
     key_set_requests: AtomicUsize,
 }
@@ -56,7 +57,7 @@ impl<P: Platform> Provider<P> {
         Self {
             platform: P::default(),
             issuer,
-            keys: KeyRing::new(),
+            keys: LazyLock::new(KeyRing::new),
             clock,
             key_set_requests: AtomicUsize::new(0),
         }

@@ -1,0 +1,173 @@
+//! The claims of both providers, and what follows from an override.
+
+use countersign_core::{Provider as Preset, UnixTime};
+use countersign_simulator::{Overrides, Simulator};
+use serde_json::{Value, json};
+
+const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+/// Which claims a run with these overrides has: `(overrides, expected claims)`.
+type Case = (&'static str, &'static [(&'static str, &'static str)]);
+
+const GITHUB: [Case; 9] = [
+    (
+        "",
+        &[
+            ("sub", "repo:acme/train:ref:refs/heads/main"),
+            ("repository_id", "74"),
+            ("repository_owner", "acme"),
+            ("repository_owner_id", "65"),
+            ("ref_type", "branch"),
+            ("workflow_ref", "acme/train/.github/workflows/publish.yml@refs/heads/main"),
+            ("job_workflow_ref", "acme/train/.github/workflows/publish.yml@refs/heads/main"),
+            ("head_ref", ""),
+        ],
+    ),
+    (
+        "repository=octo/other",
+        &[
+            ("sub", "repo:octo/other:ref:refs/heads/main"),
+            ("repository_owner", "octo"),
+            ("job_workflow_ref", "octo/other/.github/workflows/publish.yml@refs/heads/main"),
+        ],
+    ),
+    ("repository=acme/other", &[("repository_owner_id", "65"), ("repository", "acme/other")]),
+    (
+        "repository=acme/renamed repository_id=74",
+        &[("repository_id", "74"), ("sub", "repo:acme/renamed:ref:refs/heads/main")],
+    ),
+    (
+        "ref=refs/tags/v1",
+        &[
+            ("sub", "repo:acme/train:ref:refs/tags/v1"),
+            ("ref_type", "tag"),
+            ("workflow_ref", "acme/train/.github/workflows/publish.yml@refs/tags/v1"),
+        ],
+    ),
+    (
+        "event_name=pull_request",
+        &[
+            ("sub", "repo:acme/train:pull_request"),
+            ("ref", "refs/pull/7/merge"),
+            ("head_ref", "patch-1"),
+            ("base_ref", "main"),
+        ],
+    ),
+    (
+        "event_name=pull_request_target",
+        &[
+            ("sub", "repo:acme/train:ref:refs/heads/main"),
+            ("ref", "refs/heads/main"),
+            ("head_ref", "patch-1"),
+        ],
+    ),
+    ("environment=prod:eu", &[("sub", "repo:acme/train:environment:prod%3Aeu"), ("environment", "prod:eu")]),
+    (
+        "workflow_ref=acme/train/.github/workflows/other.yml@refs/heads/main sub=anything",
+        &[
+            ("job_workflow_ref", "acme/train/.github/workflows/other.yml@refs/heads/main"),
+            ("sub", "anything"),
+        ],
+    ),
+];
+
+const GITLAB: [Case; 4] = [
+    (
+        "",
+        &[
+            ("sub", "project_path:acme/train:ref_type:branch:ref:main"),
+            ("project_id", "20"),
+            ("namespace_id", "72"),
+            ("ref_path", "refs/heads/main"),
+            ("ref_protected", "true"),
+        ],
+    ),
+    (
+        "ref=v1 ref_type=tag",
+        &[("ref_path", "refs/tags/v1"), ("sub", "project_path:acme/train:ref_type:tag:ref:v1")],
+    ),
+    ("ref_path=refs/tags/v2", &[("ref", "v2"), ("ref_type", "tag")]),
+    (
+        "project_path=octo/group/other environment=prod",
+        &[
+            ("namespace_path", "octo/group"),
+            ("job_project_path", "octo/group/other"),
+            ("deployment_tier", "production"),
+        ],
+    ),
+];
+
+fn check(cases: &[Case], claims_of: impl Fn(&Overrides) -> Value) {
+    for (overrides, expected) in cases {
+        let claims = claims_of(&overrides.parse().unwrap());
+        for (name, value) in *expected {
+            assert_eq!(claims[name], *value, "{name} with {overrides:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn derived_claims_follow_overrides() {
+    let simulator = Simulator::start().await.unwrap();
+    check(&GITHUB, |overrides| Value::Object(simulator.github().claims_of(overrides, NOW)));
+    check(&GITLAB, |overrides| Value::Object(simulator.gitlab().claims_of(overrides, NOW)));
+}
+
+#[tokio::test]
+async fn other_names_have_other_ids() {
+    let simulator = Simulator::start().await.unwrap();
+    let other = Overrides::new().set("repository", "octo/other");
+    let claims = simulator.github().claims_of(&other, NOW);
+    assert_ne!(claims["repository_id"], "74");
+    assert_ne!(claims["repository_owner_id"], "65");
+    let claims = simulator.gitlab().claims_of(&Overrides::new().set("project_path", "octo/other"), NOW);
+    assert_ne!(claims["project_id"], "20");
+    assert_ne!(claims["namespace_id"], "72");
+}
+
+#[tokio::test]
+async fn the_immutable_subject_carries_the_ids() {
+    let simulator = Simulator::start().await.unwrap();
+    let claims = simulator.github().claims_of(&Overrides::new().with_immutable_subject(), NOW);
+    assert_eq!(claims["sub"], "repo:acme@65/train@74:ref:refs/heads/main");
+}
+
+#[tokio::test]
+async fn gitlab_types_and_times_are_gitlabs() {
+    let simulator = Simulator::start().await.unwrap();
+    let gitlab = simulator.gitlab();
+    let claims = gitlab.claims(NOW);
+    assert_eq!(claims["runner_id"], 1);
+    assert_eq!(claims["nbf"], NOW.as_seconds() - 5);
+    let host = gitlab.issuer().as_str().strip_prefix("http://").unwrap();
+    assert_eq!(claims["ci_config_ref_uri"], format!("{host}/acme/train//.gitlab-ci.yml@refs/heads/main"));
+    let foreign = gitlab.claims_of(&"ci_config_ref_uri:=null".parse().unwrap(), NOW);
+    assert_eq!(foreign["ci_config_ref_uri"], json!(null));
+}
+
+#[tokio::test]
+async fn every_claim_is_known_to_the_preset() {
+    let simulator = Simulator::start().await.unwrap();
+    let environment = Overrides::new().set("environment", "prod");
+    for (preset, claims) in [
+        (Preset::Github, simulator.github().claims_of(&environment, NOW)),
+        (Preset::Gitlab, simulator.gitlab().claims_of(&environment, NOW)),
+    ] {
+        let unknown: Vec<_> =
+            claims.keys().filter(|name| !preset.preset().known_claims.contains(&name.as_str())).collect();
+        assert!(unknown.is_empty(), "{preset}: {unknown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gitlab_job_has_its_tokens_in_variables() {
+    let simulator = Simulator::start().await.unwrap();
+    let tokens = [("HF_ID_TOKEN", "https://hub.example.com"), ("NPM_ID_TOKEN", "npm:registry.example.com")];
+    let variables = simulator.gitlab().job(&Overrides::new(), &tokens);
+    let value =
+        |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap();
+    assert_eq!(value("GITLAB_CI"), "true");
+    for (name, audience) in tokens {
+        assert_eq!(crate::jwt::claims(value(name))["aud"], audience);
+    }
+}

@@ -1,0 +1,76 @@
+//! The endpoint that mints id tokens in a GitHub job.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use countersign_core::UnixTime;
+use countersign_simulator::{Overrides, Simulator};
+
+use crate::{jwt, wire};
+
+const NOW: i64 = 1_800_000_000;
+
+async fn simulator() -> Simulator {
+    Simulator::listen(0, Arc::new(|| UnixTime::from_seconds(NOW))).await.unwrap()
+}
+
+fn job(simulator: &Simulator) -> (String, String) {
+    let overrides = Overrides::new().set("repository", "octo/other");
+    let mut variables: HashMap<_, _> = simulator.github().job(&overrides).into_iter().collect();
+    assert_eq!(variables["GITHUB_ACTIONS"], "true");
+    assert_eq!(variables["GITHUB_REPOSITORY_OWNER"], "octo");
+    assert_eq!(variables["GITHUB_REF_NAME"], "main");
+    let mut take = |name: &str| variables.remove(name).unwrap();
+    (take("ACTIONS_ID_TOKEN_REQUEST_URL"), take("ACTIONS_ID_TOKEN_REQUEST_TOKEN"))
+}
+
+#[tokio::test]
+async fn each_request_mints_anew_for_the_audience_asked() {
+    let simulator = simulator().await;
+    let (url, token) = job(&simulator);
+    let mut ids = Vec::new();
+    for (url, scheme, audience) in [
+        (format!("{url}&audience=https%3A%2F%2Ftrust.example.com"), "Bearer", "https://trust.example.com"),
+        (format!("{url}&audience=https://trust.example.com"), "bearer", "https://trust.example.com"),
+        (url.clone(), "Bearer", "https://github.com/octo"),
+        // The Hub's own client replaces the query instead of appending to it.
+        (
+            url.replace("?api-version=2.0", "?audience=http%3A%2F%2F127.0.0.1%3A80"),
+            "Bearer",
+            "http://127.0.0.1:80",
+        ),
+    ] {
+        let (status, answer) = wire::get(&url, Some(&format!("{scheme} {token}"))).await;
+        assert_eq!((status, &answer["count"]), (200, &1.into()), "{url}");
+        let claims = jwt::claims(answer["value"].as_str().unwrap());
+        assert_eq!(claims["aud"], audience);
+        assert_eq!(claims["repository"], "octo/other");
+        assert_eq!(claims["iat"], NOW);
+        assert_eq!(claims["nbf"], NOW - 600);
+        assert_eq!(claims["exp"], NOW + 300);
+        ids.push(claims["jti"].to_string());
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 4, "a token id came twice");
+}
+
+#[tokio::test]
+async fn only_the_jobs_own_bearer_token_mints() {
+    let simulator = simulator().await;
+    let (url, token) = job(&simulator);
+    let (_, other) = job(&simulator);
+    for authorization in [
+        None,
+        Some("Bearer "),
+        Some(&*token),
+        Some(&format!("Basic {token}")),
+        Some(&format!("Bearer {other}")),
+    ] {
+        let (status, answer) = wire::get(&url, authorization).await;
+        assert_eq!(status, 401, "{authorization:?}");
+        assert!(answer["message"].as_str().unwrap().contains("ACTIONS_ID_TOKEN_REQUEST_TOKEN"));
+    }
+    let unknown = url.replace("/jobs/", "/jobs/x");
+    assert_eq!(wire::get(&unknown, Some(&format!("Bearer {token}"))).await.0, 401);
+}
