@@ -1,0 +1,98 @@
+//! A job at a registry.
+
+use countersign_core::token_exchange::TokenResponse;
+use countersign_core::{Audience, IdToken};
+use thiserror::Error;
+
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::exchange::{ExchangeError, exchange};
+use crate::identity::{Identity, IdentityError, Supplied};
+use crate::resource::RequestedResource;
+use crate::surroundings::Surroundings;
+
+/// What the caller decides; everything has a default from the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The registry; otherwise `HF_ENDPOINT`, else the Hub.
+    pub endpoint: Option<Endpoint>,
+    /// What id tokens are minted for; otherwise the endpoint.
+    pub audience: Option<Audience>,
+    /// An id token that is there already; otherwise `HF_OIDC_ID_TOKEN`, else one is minted.
+    pub supplied: Option<Supplied>,
+    /// The name of the provider; otherwise it is detected. Ignored where an id token is there already.
+    pub provider: Option<String>,
+}
+
+/// A job that shows its identity to one registry. Keeps nothing: see [`crate::TokenCache`].
+#[derive(Clone)]
+pub struct Client {
+    surroundings: Surroundings,
+    endpoint: Endpoint,
+    audience: Audience,
+    supplied: Option<Supplied>,
+    provider: Option<String>,
+}
+
+impl Client {
+    /// Completes the settings from the environment.
+    pub fn new(surroundings: Surroundings, settings: Settings) -> Result<Self, SetupError> {
+        let Settings { endpoint, audience, supplied, provider } = settings;
+        let endpoint = match endpoint {
+            Some(endpoint) => endpoint,
+            None => Endpoint::from_variables(&surroundings.variables).map_err(SetupError)?,
+        };
+        let audience = audience.unwrap_or_else(|| endpoint.audience().clone());
+        Ok(Self { surroundings, endpoint, audience, supplied, provider })
+    }
+
+    /// Finds or mints the job's id token.
+    pub fn identify(&self) -> Result<Identity, IdentityError> {
+        Identity::find(&self.surroundings, self.supplied.as_ref(), self.provider.as_deref(), &self.audience)
+    }
+
+    /// Exchanges an id token.
+    pub fn exchange(
+        &self,
+        token: &IdToken,
+        resource: &RequestedResource,
+    ) -> Result<TokenResponse, ExchangeError> {
+        exchange(&self.surroundings, &self.endpoint, token, resource)
+    }
+
+    /// Identifies the job and exchanges its id token. Stores nothing: what becomes of the answer is the caller's decision.
+    pub fn login(&self, resource: &RequestedResource) -> Result<TokenResponse, LoginError> {
+        Ok(self.exchange(self.identify()?.token(), resource)?)
+    }
+
+    /// The registry.
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What id tokens are minted for.
+    pub const fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// Where this runs.
+    pub const fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+}
+
+/// `HF_ENDPOINT` holds no address.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("the variable {} is no address of a registry", Endpoint::VARIABLE)]
+pub struct SetupError(#[source] EndpointError);
+
+/// Why a login gave no access token.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// The job has no identity to show.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The registry gave nothing for it.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+}

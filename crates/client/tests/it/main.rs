@@ -1,0 +1,18 @@
+//! The client's rows of the contract, with everything around it pretended.
+
+#[cfg(test)]
+mod cache;
+#[cfg(test)]
+mod exchange;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod github;
+#[cfg(test)]
+mod gitlab;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+mod resolution;
