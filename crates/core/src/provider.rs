@@ -58,6 +58,8 @@ pub struct Preset {
     pub subject_is_stable: bool,
     /// Claims that its tokens are known to carry; empty if that cannot be said.
     pub known_claims: &'static [&'static str],
+    /// Claims that say which run it was, for the record; empty for all that are not lists or objects.
+    pub recorded_claims: &'static [&'static str],
     /// Settings of an issuer that says nothing else.
     pub defaults: Defaults,
 }

@@ -20,6 +20,7 @@ pub(super) const PRESET: Preset = Preset {
                     /terraform_organization_id at HCP Terraform, /workspace_id at Modal, /account_id at Codefresh)",
     subject_is_stable: true,
     known_claims: &[],
+    recorded_claims: &[],
     defaults: Defaults {
         algorithms: &[Algorithm::Rs256, Algorithm::Es256],
         max_lifetime: Duration::from_hours(1),

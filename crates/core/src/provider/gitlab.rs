@@ -107,6 +107,23 @@ pub(super) const PRESET: Preset = Preset {
         "user_identities",
         "user_login",
     ],
+    recorded_claims: &[
+        "ci_config_ref_uri",
+        "environment",
+        "job_id",
+        "jti",
+        "namespace_id",
+        "pipeline_id",
+        "pipeline_source",
+        "project_id",
+        "project_path",
+        "ref_path",
+        "ref_protected",
+        "runner_environment",
+        "sha",
+        "user_id",
+        "user_login",
+    ],
     defaults: Defaults {
         algorithms: &[Algorithm::Rs256],
         // A token lives as long as its job may run.
