@@ -1,1 +1,15 @@
-//! Placeholder.
+//! The exchange service: HTTP, storage, configuration.
+//!
+//! [`exchange::TokenExchange`] is the way of an id token through the server; [`http::router`] puts it on the wire;
+//! [`store::Store`] keeps what must outlive the process. The library exists for the tests; the program is
+//! `countersign-server`.
+
+pub mod clock;
+pub mod config;
+pub mod exchange;
+pub mod http;
+pub mod issuers;
+pub mod publishers;
+pub mod serve;
+pub mod signing;
+pub mod store;

@@ -1,0 +1,21 @@
+//! The commands that work on the local store.
+
+pub(crate) mod exchanges;
+pub(crate) mod publisher;
+
+/// Prints to standard output.
+#[expect(clippy::print_stdout, reason = "a command's result")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Prints to standard error.
+#[expect(clippy::print_stderr, reason = "a command's failure")]
+pub(crate) fn complain(text: &str) {
+    eprintln!("countersign-server: {text}");
+}
+
+/// A time for people: RFC 3339, in UTC.
+pub(crate) fn written(time: countersign_core::UnixTime) -> String {
+    jiff::Timestamp::from_second(time.as_seconds()).map_or_else(|_| time.to_string(), |time| time.to_string())
+}

@@ -1,0 +1,263 @@
+//! `countersign-server publisher add|list|remove`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use countersign_core::publisher::{PublisherId, PublisherState, RawRules, Revision};
+use countersign_core::{IssuerUrl, Permission, Provider, Publisher, Resource, Rules, Scalar};
+use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh_id};
+use countersign_server::config::Config;
+use countersign_server::store::{ListedPublisher, SqliteStore, Store as _};
+
+use super::{say, written};
+use crate::Common;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Trusts the runs that meet the given conditions to have tokens for a resource.
+    Add(Add),
+    /// Shows the trusted publishers, or those of one resource.
+    List(List),
+    /// Removes a trusted publisher.
+    Remove(Remove),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Add {
+    /// What a token will be for: namespace/name, datasets/namespace/name, a user name, pkg:pypi/name …
+    resource: Resource,
+    /// github, gitlab or generic.
+    #[arg(long)]
+    provider: Provider,
+    /// The issuer, exactly as in `iss`; by default the provider's public one.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<IssuerUrl>,
+    /// A condition: a field of the provider (branch=main) or a JSON Pointer (/runner_environment=github-hosted). Given
+    /// twice for one field, either value will do. Write := for a value that is JSON (/pro:=true).
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    conditions: Vec<String>,
+    /// An immutable id that the runs must have, instead of the one that the first run teaches.
+    #[arg(long = "pin", value_name = "CLAIM=ID")]
+    pins: Vec<String>,
+    /// Accepts an event that the provider's preset refuses, such as `workflow_run`.
+    #[arg(long = "allow-event", value_name = "EVENT")]
+    allowed_events: Vec<String>,
+    /// The tokens may read only.
+    #[arg(long)]
+    read_only: bool,
+    /// Prints the publisher as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// The resource; all if it is left out.
+    resource: Option<Resource>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Remove {
+    /// The publisher's id, as `publisher list` shows it.
+    id: PublisherId,
+    /// Prints the removed publisher as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Command {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Add(add) => add.run().await,
+            Self::List(list) => list.run().await,
+            Self::Remove(remove) => remove.run().await,
+        }
+    }
+}
+
+impl Add {
+    async fn run(self) -> anyhow::Result<()> {
+        let config = self.common.load()?;
+        let issuer = self.issuer(&config)?;
+        let permission = if self.read_only { Permission::Read } else { self.resource.highest_permission() };
+        let rules = Rules::try_from(RawRules {
+            issuer,
+            provider: self.provider,
+            conditions: conditions(&self.conditions)?,
+            pins: pins(&self.pins)?,
+            allowed_events: BTreeSet::from_iter(self.allowed_events),
+        })?;
+        let publisher = Publisher {
+            id: fresh_id(&SystemClock, &SystemRandomness).parse()?,
+            resource: self.resource,
+            rules,
+            permission,
+            state: PublisherState::Enabled,
+            revision: Revision(1),
+        };
+        SqliteStore::open(&config.database)?.add_publisher(publisher.clone(), SystemClock.now()).await?;
+        if self.json {
+            return show_json(&publisher);
+        }
+        say(&described(&publisher));
+        Ok(())
+    }
+
+    /// The issuer must be one that the server exchanges tokens of, with the same meaning of its claims.
+    fn issuer(&self, config: &Config) -> anyhow::Result<IssuerUrl> {
+        let of_provider: Vec<_> =
+            config.issuers.iter().filter(|issuer| issuer.provider == self.provider).collect();
+        let known: Vec<&str> = of_provider.iter().map(|issuer| issuer.url.as_str()).collect();
+        match &self.issuer {
+            Some(url) if of_provider.iter().any(|issuer| issuer.url == *url) => Ok(url.clone()),
+            Some(url) => bail!(
+                "the server exchanges no {} tokens of {url}; add it to [[issuers]] with preset = \"{0}\" (there now: {})",
+                self.provider,
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+            ),
+            None => match of_provider.as_slice() {
+                [only] => Ok(only.url.clone()),
+                [] => bail!(
+                    "no issuer with preset = \"{}\" is configured; add it to [[issuers]]",
+                    self.provider
+                ),
+                _ => bail!("several issuers have that preset; say which with --issuer: {}", known.join(", ")),
+            },
+        }
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let publishers = store.list_publishers(self.resource.as_ref()).await?;
+        if self.json {
+            return show_json(&publishers);
+        }
+        if publishers.is_empty() {
+            say("no trusted publishers");
+        }
+        for listed in &publishers {
+            say(&with_history(listed));
+        }
+        Ok(())
+    }
+}
+
+impl Remove {
+    async fn run(self) -> anyhow::Result<()> {
+        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let removed = store.remove_publisher(&self.id, SystemClock.now()).await?;
+        let removed = removed.with_context(|| {
+            format!("there is no publisher {}; `publisher list` shows those there are", self.id)
+        })?;
+        if self.json {
+            return show_json(&removed);
+        }
+        say(&format!("removed the trusted publisher {} of {}", removed.id, removed.resource));
+        Ok(())
+    }
+}
+
+/// `name=text`, or `name:=json`.
+fn conditions(written: &[String]) -> anyhow::Result<BTreeMap<String, Vec<Scalar>>> {
+    let mut conditions: BTreeMap<String, Vec<Scalar>> = BTreeMap::new();
+    for text in written {
+        let (name, value) =
+            text.split_once('=').with_context(|| format!("--set: expected FIELD=VALUE, found {text:?}"))?;
+        let (name, value) = match name.strip_suffix(':') {
+            Some(name) => {
+                let value = serde_json::from_str(value)
+                    .ok()
+                    .filter(|value| !matches!(value, Scalar::Text(text) if text.is_empty()));
+                (
+                    name,
+                    value.with_context(|| {
+                        format!("--set: expected a JSON text, integer or boolean after :=, found {text:?}")
+                    })?,
+                )
+            }
+            None => (name, Scalar::Text(value.to_owned())),
+        };
+        conditions.entry(name.to_owned()).or_default().push(value);
+    }
+    Ok(conditions)
+}
+
+fn pins(written: &[String]) -> anyhow::Result<BTreeMap<String, Option<String>>> {
+    let mut pins = BTreeMap::new();
+    for text in written {
+        let (claim, id) =
+            text.split_once('=').with_context(|| format!("--pin: expected CLAIM=ID, found {text:?}"))?;
+        if pins.insert(claim.to_owned(), Some(id.to_owned())).is_some() {
+            bail!("--pin: {claim} is there twice; a publisher is held to one id");
+        }
+    }
+    Ok(pins)
+}
+
+fn show_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    say(&serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+fn with_history(listed: &ListedPublisher) -> String {
+    let used = match listed.last_used_at {
+        Some(at) => format!("{} exchanges, the last {}", listed.exchanges, written(at)),
+        None => "never used".to_owned(),
+    };
+    format!(
+        "{}\n  added        {}\n  used         {used}\n",
+        described(&listed.publisher),
+        written(listed.created_at)
+    )
+}
+
+/// What was understood, line by line.
+fn described(publisher: &Publisher) -> String {
+    let rules = &publisher.rules;
+    let preset = rules.provider().preset();
+    let mut lines = vec![
+        format!("trusted publisher {} of {}", publisher.id, publisher.resource),
+        line("provider", &format!("{}, {}", preset.title, rules.issuer())),
+    ];
+    for condition in rules.conditions() {
+        let values: Vec<String> = condition.values().iter().map(ToString::to_string).collect();
+        lines.push(line(&condition.selector().to_string(), &values.join(" or ")));
+    }
+    for (claim, id) in rules.pins() {
+        lines.push(match id {
+            Some(id) => line("pinned", &format!("{claim} = {id}")),
+            None => line("will pin", &format!("{claim}, at the first exchange")),
+        });
+    }
+    if let Some(event) = &preset.event {
+        let refused: Vec<&str> =
+            event.refused.iter().copied().filter(|name| !rules.allows_event(name)).collect();
+        if !refused.is_empty() {
+            lines.push(line("refuses", &format!("{} {}", event.claim, refused.join(", "))));
+        }
+        let allowed: Vec<&str> =
+            event.refused.iter().copied().filter(|name| rules.allows_event(name)).collect();
+        if !allowed.is_empty() {
+            lines
+                .push(line("accepts", &format!("{} {} ({})", event.claim, allowed.join(", "), event.reason)));
+        }
+    }
+    lines.push(line("may", publisher.permission.as_str()));
+    lines.join("\n")
+}
+
+fn line(name: &str, value: &str) -> String {
+    format!("  {name:<12} {value}")
+}

@@ -1,0 +1,249 @@
+//! Configuration: what the operator wrote, made into what the server can run with.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use countersign_core::{Audience, PublicUrl};
+use thiserror::Error;
+
+mod issuer;
+mod raw;
+
+pub use issuer::{IssuerSettings, KeySettings};
+pub use raw::{ErrorProfile, LogFormat};
+
+use raw::{RawConfig, RawTokens};
+
+/// A configuration that makes sense as a whole.
+#[derive(Debug)]
+pub struct Config {
+    /// Where clients reach the server; `None` stands for the address that it will listen on.
+    pub public_url: Option<PublicUrl>,
+    /// The address to listen on: with TLS if [`Config::tls`] is set.
+    pub listen: SocketAddr,
+    /// A second address, loopback only, that speaks plain HTTP beside TLS.
+    pub plain_listen: Option<SocketAddr>,
+    /// Certificate chain and private key, in PEM.
+    pub tls: Option<Tls>,
+    /// The file of the SQLite database.
+    pub database: PathBuf,
+    /// The file with the key that signing keys are encrypted with.
+    pub encryption_key_file: PathBuf,
+    /// How refusals of id tokens are coded.
+    pub error_profile: ErrorProfile,
+    /// What the issued tokens are like.
+    pub tokens: Tokens,
+    /// The issuers whose tokens are exchanged.
+    pub issuers: Vec<IssuerSettings>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// Files for the TLS listener.
+#[derive(Debug)]
+pub struct Tls {
+    /// The certificate chain, leaf first, in PEM.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
+}
+
+/// What the issued tokens are like.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// The registry that they are for; `None` stands for the public URL.
+    pub audience: Option<Audience>,
+    /// How long they last, at most an hour.
+    pub lifetime: Duration,
+    /// Whether they end with the id token if that ends sooner (D11).
+    pub end_with_id_token: bool,
+    /// Stands before tokens for repositories and packages, so that scanners find leaked ones.
+    pub prefix: String,
+    /// Stands before tokens for users.
+    pub user_prefix: String,
+}
+
+/// Why the server does not start. The text says where and what to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value that its key cannot have.
+    #[error("the configuration {path} is not valid:\n{message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, excerpt and remedy.
+        message: String,
+    },
+    /// Values that do not go together.
+    #[error("the configuration {path} is not valid, line {line}: {message}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1; 0 if it is about the file as a whole.
+        line: usize,
+        /// What was expected, what came, what to do.
+        message: String,
+    },
+}
+
+/// A value that does not go with another, and where it stands in the file.
+#[derive(Debug)]
+struct Misfit {
+    offset: usize,
+    message: String,
+}
+
+impl Misfit {
+    fn at<T>(value: &toml::Spanned<T>, message: impl Into<String>) -> Self {
+        Self { offset: value.span().start, message: message.into() }
+    }
+}
+
+impl Config {
+    /// Reads a file. Relative paths in it are relative to its folder.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// The configuration without a file: SQLite under `./countersign-data`, loopback, github.com and gitlab.com.
+    pub fn without_file() -> Result<Self, ConfigError> {
+        Self::parse("", Path::new(""))
+    }
+
+    /// Makes a configuration of the text of a file at `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let raw: RawConfig = toml::from_str(text)
+            .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::from_raw(raw, folder).map_err(|Misfit { offset, message }| ConfigError::Invalid {
+            path: path.to_owned(),
+            line: text[..offset.min(text.len())].matches('\n').count() + 1,
+            message,
+        })
+    }
+
+    fn from_raw(raw: RawConfig, folder: &Path) -> Result<Self, Misfit> {
+        let tls =
+            raw.tls.map(|tls| Tls { certificate: folder.join(tls.certificate), key: folder.join(tls.key) });
+        let listen = match &raw.listen {
+            Some(listen) => parse_address(listen)?,
+            None => SocketAddr::from(([127, 0, 0, 1], 8080)),
+        };
+        if let Some(written) = &raw.listen
+            && !listen.ip().is_loopback()
+            && tls.is_none()
+            && !raw.behind_tls_proxy
+        {
+            return Err(Misfit::at(
+                written,
+                format!(
+                    "listen: {listen} is reachable from elsewhere, and id tokens would cross the network in clear; \
+                     set [tls], listen on 127.0.0.1, or set behind_tls_proxy = true if a proxy terminates TLS"
+                ),
+            ));
+        }
+        let plain_listen = raw.plain_listen.as_ref().map(parse_plain_address).transpose()?;
+        let public_url = raw.public_url;
+        let database = match &raw.database {
+            Some(database) => folder.join(parse_database(database)?),
+            None => folder.join("countersign-data/countersign.db"),
+        };
+        let beside = database.parent().unwrap_or(Path::new("")).join("encryption.key");
+        Ok(Self {
+            listen,
+            plain_listen,
+            encryption_key_file: raw.encryption_key_file.map_or(beside, |path| folder.join(path)),
+            database,
+            error_profile: raw.error_profile,
+            tokens: parse_tokens(raw.tokens)?,
+            issuers: issuer::all(raw.issuers, public_url.as_ref(), folder)?,
+            log_format: raw.log_format,
+            public_url,
+            tls,
+        })
+    }
+}
+
+fn parse_address(text: &toml::Spanned<String>) -> Result<SocketAddr, Misfit> {
+    let expected = |_| {
+        Misfit::at(text, format!("expected an address such as 127.0.0.1:8080, found {:?}", text.get_ref()))
+    };
+    text.get_ref().parse().map_err(expected)
+}
+
+fn parse_plain_address(text: &toml::Spanned<String>) -> Result<SocketAddr, Misfit> {
+    let address = parse_address(text)?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err(Misfit::at(
+        text,
+        format!("plain_listen: expected a loopback address such as 127.0.0.1:8080, found {address}"),
+    ))
+}
+
+fn parse_database(text: &toml::Spanned<String>) -> Result<&str, Misfit> {
+    let path = text.get_ref().strip_prefix("sqlite:").filter(|path| !path.is_empty());
+    path.ok_or_else(|| {
+        Misfit::at(
+            text,
+            "database: expected sqlite:PATH, such as sqlite:countersign-data/countersign.db".to_owned(),
+        )
+    })
+}
+
+fn parse_tokens(raw: RawTokens) -> Result<Tokens, Misfit> {
+    const HOUR: Duration = Duration::from_hours(1);
+    let lifetime = match raw.lifetime {
+        None => HOUR,
+        Some(lifetime) if (Duration::from_secs(1)..=HOUR).contains(&lifetime.get_ref().0) => {
+            lifetime.get_ref().0
+        }
+        Some(lifetime) => {
+            return Err(Misfit::at(
+                &lifetime,
+                "tokens.lifetime: expected 1s to 1h; an access token is short-lived",
+            ));
+        }
+    };
+    Ok(Tokens {
+        audience: raw.audience,
+        lifetime,
+        end_with_id_token: raw.end_with_id_token,
+        prefix: parse_prefix(raw.prefix, "hf_jwt_")?,
+        user_prefix: parse_prefix(raw.user_prefix, "hf_oauth_")?,
+    })
+}
+
+fn parse_prefix(prefix: Option<toml::Spanned<String>>, default: &str) -> Result<String, Misfit> {
+    let Some(prefix) = prefix else { return Ok(default.to_owned()) };
+    let text = prefix.get_ref();
+    let fits = text.len() <= 32
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.ends_with('_')
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if fits {
+        return Ok(text.clone());
+    }
+    Err(Misfit::at(
+        &prefix,
+        format!(
+            "expected a prefix of at most 32 characters a-z 0-9 _ that begins with a letter and ends with _, found {text:?}"
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The configuration file, key by key: these comments are its manual.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign_core::{Algorithm, Audience, IssuerUrl, Provider, PublicUrl};
+use serde::Deserialize;
+use toml::Spanned;
+
+/// The file. Every key is optional; a key that is not here stops the start.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    /// Where clients reach the server: `https://host[:port]`, or `http://` on loopback. It is the issuer of the access
+    /// tokens and the audience that id tokens must be minted for. Default: `http://` and the address of `listen`
+    /// (`https://` with `[tls]`).
+    pub(super) public_url: Option<PublicUrl>,
+    /// The address to listen on, `127.0.0.1:8080` by default. Speaks TLS if `[tls]` is set; without TLS it must be a
+    /// loopback address, unless `behind_tls_proxy` is set.
+    pub(super) listen: Option<Spanned<String>>,
+    /// A second, loopback address that speaks plain HTTP beside the TLS listener.
+    pub(super) plain_listen: Option<Spanned<String>>,
+    /// A proxy in front of the server terminates TLS: plain HTTP may listen on any address.
+    #[serde(default)]
+    pub(super) behind_tls_proxy: bool,
+    /// Where publishers, ledger and keys are kept: `sqlite:PATH`, by default `sqlite:countersign-data/countersign.db`.
+    pub(super) database: Option<Spanned<String>>,
+    /// The file with the key that encrypts the signing keys in the database: 64 hexadecimal digits, made on first start.
+    /// Default: `encryption.key` beside the database. The variable `COUNTERSIGN_ENCRYPTION_KEY` takes its place.
+    pub(super) encryption_key_file: Option<PathBuf>,
+    /// `hub`: a bad id token is `invalid_grant`, as at the Hugging Face Hub (the default); `rfc8693`: it is
+    /// `invalid_request`, as RFC 8693 §2.2.2 has it.
+    #[serde(default)]
+    pub(super) error_profile: ErrorProfile,
+    /// `text` (the default) or `json`.
+    #[serde(default)]
+    pub(super) log_format: LogFormat,
+    /// Files for TLS.
+    pub(super) tls: Option<RawTls>,
+    /// What the issued tokens are like.
+    #[serde(default)]
+    pub(super) tokens: RawTokens,
+    /// The issuers whose id tokens are exchanged. Replaces the built-in list, which has github.com and gitlab.com.
+    pub(super) issuers: Option<Vec<Spanned<RawIssuer>>>,
+}
+
+/// `[tls]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    /// The certificate chain, leaf first, in PEM.
+    pub(super) certificate: PathBuf,
+    /// The private key, in PEM.
+    pub(super) key: PathBuf,
+}
+
+/// `[tokens]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTokens {
+    /// The registry that checks the tokens: their `aud`. Default: `public_url`.
+    pub(super) audience: Option<Audience>,
+    /// How long a token lasts, such as `30m`; at most and by default `1h`.
+    pub(super) lifetime: Option<Spanned<WrittenDuration>>,
+    /// Tokens end no later than the id token they were exchanged for. Default: false, as at the Hub.
+    #[serde(default)]
+    pub(super) end_with_id_token: bool,
+    /// Stands before tokens for repositories and packages. Default: `hf_jwt_`.
+    pub(super) prefix: Option<Spanned<String>>,
+    /// Stands before tokens for users. Default: `hf_oauth_`.
+    pub(super) user_prefix: Option<Spanned<String>>,
+}
+
+/// `[[issuers]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIssuer {
+    /// The issuer, exactly as its tokens have it in `iss`.
+    pub(super) url: IssuerUrl,
+    /// `github`, `gitlab` or `generic`: what its claims mean.
+    pub(super) preset: Provider,
+    /// What its id tokens may be minted for. Every `aud` of a token must be in this list. Default: `public_url`.
+    pub(super) audiences: Option<BTreeSet<Audience>>,
+    /// What its keys may sign with. Default: `RS256` for the presets; `RS256` and `ES256` for `generic`.
+    pub(super) algorithms: Option<Vec<Algorithm>>,
+    /// The longest lifetime (`exp` − `iat`) of an id token. Default: `1h`; for GitLab `24h`, since its tokens live as
+    /// long as a job may run.
+    pub(super) max_lifetime: Option<WrittenDuration>,
+    /// The greatest age (now − `iat`) of an id token. Default: `max_lifetime`.
+    pub(super) max_age: Option<WrittenDuration>,
+    /// How many access tokens one id token buys. Default: 1; for GitLab 10, since a job has one id token for all its
+    /// commands.
+    pub(super) max_exchanges: Option<u32>,
+    /// A JWK set in a file, for an issuer that cannot be reached: used instead of discovery.
+    pub(super) jwks_file: Option<PathBuf>,
+    /// Origins other than the issuer's own that its `jwks_uri` may be on, such as `https://www.googleapis.com`.
+    #[serde(default)]
+    pub(super) key_origins: Vec<PublicUrl>,
+    /// Root certificates in PEM for an issuer with a private certificate authority, beside the public ones.
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+/// How refusals of id tokens are coded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorProfile {
+    /// As the Hugging Face Hub.
+    #[default]
+    Hub,
+    /// As RFC 8693.
+    Rfc8693,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// A duration such as `5m`, `1h` or `1h30m`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct WrittenDuration(pub(super) Duration);
+
+impl TryFrom<String> for WrittenDuration {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parsed =
+            text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+        let whole = parsed.filter(|duration| !duration.is_zero() && duration.subsec_nanos() == 0);
+        whole.map(Self).ok_or_else(|| {
+            format!("expected a duration in whole seconds such as 5m, 1h or 1h30m, found {text:?}")
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! The way of an id token through the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::access_token::{Actor, AuthorizationDetail};
+use countersign_core::time::LEEWAY;
+use countersign_core::token_exchange::{TokenRequest, TokenResponse};
+use countersign_core::{
+    AccessTokenClaims, Audience, Grant, PublicUrl, Resource, UnixTime, VerifiedToken, decide,
+};
+use countersign_verify::UnverifiedToken;
+
+mod error;
+mod record;
+mod sampler;
+
+pub use error::ExchangeError;
+pub use sampler::Sampler;
+
+use crate::clock::{Clock, Randomness, fresh_id};
+use crate::config::Tokens;
+use crate::issuers::{Issuer, Issuers};
+use crate::publishers::PublisherCache;
+use crate::signing::Signer;
+use crate::store::{Exchange, ExchangeId, Issuance, Outcome, Store, Verdict};
+
+/// How often a publisher may change under an exchange before the caller is asked to come again.
+const ATTEMPTS: usize = 4;
+
+/// Everything an exchange needs.
+pub struct TokenExchange {
+    /// The issuer of our tokens.
+    pub own: PublicUrl,
+    /// What our tokens are like.
+    pub tokens: Tokens,
+    /// Whose id tokens are exchanged.
+    pub issuers: Issuers,
+    /// Who is trusted for what.
+    pub publishers: PublisherCache,
+    /// What our tokens are signed with.
+    pub signer: Signer,
+    /// The ledger.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub randomness: Arc<dyn Randomness>,
+    /// Which of the refusals that anybody can cause are put on record.
+    pub sampler: Sampler,
+}
+
+impl TokenExchange {
+    /// A new id for a request, and for all that comes of it.
+    pub fn fresh_id(&self) -> ExchangeId {
+        ExchangeId(fresh_id(&*self.clock, &*self.randomness))
+    }
+
+    /// Exchanges an id token for an access token, and has the outcome on record before it returns.
+    pub async fn exchange(
+        &self,
+        request: &TokenRequest,
+        id: &ExchangeId,
+    ) -> Result<TokenResponse, ExchangeError> {
+        let now = self.clock.now();
+        let answer = self.verify_and_issue(request, id, now).await;
+        match answer {
+            Err(error) => Err(self.put_on_record(error, request, id, now).await),
+            issued => issued,
+        }
+    }
+
+    /// Every step changes the type, so none can be skipped or moved.
+    async fn verify_and_issue(
+        &self,
+        request: &TokenRequest,
+        id: &ExchangeId,
+        now: UnixTime,
+    ) -> Result<TokenResponse, ExchangeError> {
+        let unverified = UnverifiedToken::parse(&request.subject_token)?;
+        let issuer = self.issuers.find(unverified.issuer());
+        let issuer = issuer.ok_or_else(|| ExchangeError::unknown_issuer(unverified.issuer()))?;
+        let key = issuer.keys.find(unverified.key_id(), unverified.algorithm()).await?;
+        let token = unverified.verify(&key, &issuer.policy, now)?;
+        self.decide_and_issue(request, &token, issuer, id, now).await
+    }
+
+    /// Decides, signs and records. A grant counts only if the ledger takes it (invariant 1); if the publisher has changed
+    /// in between, the decision is made again on what it is now.
+    async fn decide_and_issue(
+        &self,
+        request: &TokenRequest,
+        token: &VerifiedToken,
+        issuer: &Issuer,
+        id: &ExchangeId,
+        now: UnixTime,
+    ) -> Result<TokenResponse, ExchangeError> {
+        let resource = &request.resource;
+        let (mut publishers, mut is_current) = self.publishers.remembered(resource, token.issuer()).await?;
+        for _ in 0..ATTEMPTS {
+            match decide(resource, &publishers, token) {
+                Ok(grant) => {
+                    let grant =
+                        request.scope.map_or(grant.clone(), |scope| grant.narrowed_to(scope.permission()));
+                    let lifetime = self.lifetime(token, now)?;
+                    let claims = self.claims(&grant, token, id, now, lifetime);
+                    let access_token = self.signer.sign(&claims, self.prefix(grant.resource()))?;
+                    match self
+                        .store
+                        .record(record::issued(id, &grant, token, issuer, now, claims.exp))
+                        .await?
+                    {
+                        Verdict::Recorded => {
+                            let scope = request.scope.map(|_| grant.permission());
+                            return Ok(TokenResponse::bearer(access_token, lifetime.as_secs(), scope));
+                        }
+                        Verdict::Replayed => {
+                            return Err(ExchangeError::Replayed { max_exchanges: issuer.max_exchanges });
+                        }
+                        Verdict::PublisherChanged => {}
+                    }
+                }
+                Err(refusal) if is_current => {
+                    return Err(ExchangeError::refused(refusal, token.clone(), issuer.provider));
+                }
+                Err(_) => {}
+            }
+            publishers = self.publishers.current(resource, token.issuer()).await?;
+            is_current = true;
+        }
+        Err(ExchangeError::PublisherKeepsChanging)
+    }
+
+    fn lifetime(&self, token: &VerifiedToken, now: UnixTime) -> Result<Duration, ExchangeError> {
+        let left = token.expires_at().since(now);
+        match self.tokens.end_with_id_token {
+            true if left.is_zero() => Err(ExchangeError::NothingLeft),
+            true => Ok(self.tokens.lifetime.min(left)),
+            false => Ok(self.tokens.lifetime),
+        }
+    }
+
+    fn claims(
+        &self,
+        grant: &Grant,
+        token: &VerifiedToken,
+        id: &ExchangeId,
+        now: UnixTime,
+        lifetime: Duration,
+    ) -> AccessTokenClaims {
+        let audience = self.tokens.audience.clone().unwrap_or_else(|| Audience::from(&self.own));
+        let publisher = format!("publisher:{}", grant.publisher());
+        AccessTokenClaims {
+            iss: self.own.to_string(),
+            sub: if let Resource::User(_) = grant.resource() {
+                grant.resource().to_string()
+            } else {
+                publisher.clone()
+            },
+            aud: audience.to_string(),
+            exp: now + lifetime,
+            iat: now,
+            jti: id.to_string(),
+            client_id: publisher,
+            authorization_details: vec![AuthorizationDetail::new(
+                grant.resource().clone(),
+                grant.permission(),
+            )],
+            act: Actor { iss: token.issuer().to_string(), sub: token.subject().to_owned() },
+        }
+    }
+
+    fn prefix(&self, resource: &Resource) -> &str {
+        match resource {
+            Resource::User(_) => &self.tokens.user_prefix,
+            Resource::Repository(_) | Resource::Package(_) => &self.tokens.prefix,
+        }
+    }
+
+    /// Puts a refusal on record before it is answered. What was refused before its signature verified, anybody can send:
+    /// of that only a sample is stored, so that nobody fills the disk from outside.
+    async fn put_on_record(
+        &self,
+        error: ExchangeError,
+        request: &TokenRequest,
+        id: &ExchangeId,
+        now: UnixTime,
+    ) -> ExchangeError {
+        let stored = error.is_verified() || (error.is_refusal() && self.sampler.admits(now));
+        tracing::info!(%id, resource = %request.resource, outcome = error.code(), stored, reason = ?error.for_log(), "exchange refused");
+        if !stored {
+            return error;
+        }
+        match self.store.record(record::refused(id, &error, &request.resource, now)).await {
+            Ok(_) => error,
+            Err(failure) => failure.into(),
+        }
+    }
+}

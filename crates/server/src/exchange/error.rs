@@ -1,0 +1,133 @@
+//! Why an exchange ended without a token.
+
+use countersign_core::token_exchange::ErrorCode;
+use countersign_core::{Provider, Refusal, VerifiedToken};
+use countersign_verify::{KeyError, ParseError, VerifyError};
+use thiserror::Error;
+
+use crate::config::ErrorProfile;
+use crate::signing::SigningError;
+use crate::store::StoreError;
+
+/// Why an exchange ended without a token. `Display` is what the caller reads.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The id token is not even one.
+    #[error(transparent)]
+    Malformed(#[from] ParseError),
+    /// Nobody configured its issuer.
+    #[error(
+        "the issuer {0} is not one whose id tokens are exchanged here; whoever runs this server can add it to [[issuers]]"
+    )]
+    UnknownIssuer(String),
+    /// Its key is not the issuer's, or the issuer's keys cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Its signature, times, audience or another registered claim.
+    #[error(transparent)]
+    Unverified(#[from] VerifyError),
+    /// No publisher trusts it.
+    #[error("{}", .0.refusal.for_caller(&.0.provider.presented(&.0.token)))]
+    Refused(Box<Refused>),
+    /// It has bought all that it may.
+    #[error(
+        "this id token was exchanged before ({max_exchanges} allowed); a job that needs another access token mints another id \
+         token"
+    )]
+    Replayed {
+        /// How many exchanges its issuer's tokens allow.
+        max_exchanges: u32,
+    },
+    /// It ends now, and access tokens end with it.
+    #[error("the id token has expired, and access tokens here end with it; mint another id token")]
+    NothingLeft,
+    /// Somebody changes the publisher all the time.
+    #[error("the trusted publishers of this resource are being changed; try again")]
+    PublisherKeepsChanging,
+    /// The ledger cannot be written, so nothing is issued (invariant 1).
+    #[error("the server cannot record the exchange at the moment, so it issues nothing; try again")]
+    Store(#[from] StoreError),
+    /// The signing key does not work.
+    #[error("the server cannot sign at the moment; try again")]
+    Signing(#[from] SigningError),
+}
+
+/// A refusal with the token that it is about, for the record.
+#[derive(Debug)]
+pub struct Refused {
+    /// The decision.
+    pub refusal: Refusal,
+    /// The token.
+    pub token: VerifiedToken,
+    /// What its claims mean.
+    pub provider: Provider,
+}
+
+impl ExchangeError {
+    pub(super) fn unknown_issuer(iss: &str) -> Self {
+        Self::UnknownIssuer(iss.chars().take(200).collect())
+    }
+
+    pub(super) fn refused(refusal: Refusal, token: VerifiedToken, provider: Provider) -> Self {
+        Self::Refused(Box::new(Refused { refusal, token, provider }))
+    }
+
+    /// The stable code for records and logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(error) => error.code(),
+            Self::UnknownIssuer(_) => "unknown_issuer",
+            Self::Key(error) => error.code(),
+            Self::Unverified(error) => error.code(),
+            Self::Refused(refused) if refused.refusal.publishers().is_empty() => "no_publisher",
+            Self::Refused(_) => "not_matched",
+            Self::Replayed { .. } => "replayed",
+            Self::NothingLeft => "expired",
+            Self::PublisherKeepsChanging => "publisher_changing",
+            Self::Store(_) => "store_unavailable",
+            Self::Signing(_) => "signing_failed",
+        }
+    }
+
+    /// The code of the OAuth answer.
+    pub fn oauth(&self, profile: ErrorProfile) -> ErrorCode {
+        match self {
+            Self::Store(_)
+            | Self::Signing(_)
+            | Self::PublisherKeepsChanging
+            | Self::Key(KeyError::Unavailable { .. }) => ErrorCode::TemporarilyUnavailable,
+            _ => match profile {
+                ErrorProfile::Hub => ErrorCode::InvalidGrant,
+                ErrorProfile::Rfc8693 => ErrorCode::InvalidRequest,
+            },
+        }
+    }
+
+    /// What the log and the record read: the whole truth, without secrets.
+    pub fn for_log(&self) -> String {
+        match self {
+            Self::Refused(refused) => refused.refusal.for_owner(),
+            other => {
+                let mut text = other.to_string();
+                let mut source = std::error::Error::source(other);
+                while let Some(cause) = source {
+                    text = format!("{text}: {cause}");
+                    source = cause.source();
+                }
+                text
+            }
+        }
+    }
+
+    /// Whether the token was good and refused all the same: always on record. A replay is, by the ledger itself.
+    pub(super) fn is_verified(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::NothingLeft)
+    }
+
+    /// Whether the fault is the token's, and it is not on record yet.
+    pub(super) fn is_refusal(&self) -> bool {
+        !matches!(self.oauth(ErrorProfile::Hub), ErrorCode::TemporarilyUnavailable)
+            && !matches!(self, Self::Replayed { .. })
+    }
+}

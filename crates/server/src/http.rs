@@ -1,0 +1,81 @@
+//! The HTTP surface: each endpoint is a file that reads the request, calls, and phrases the answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use countersign_core::token_exchange::{ErrorCode, ErrorDescription, ErrorResponse};
+
+mod health;
+mod metadata;
+mod token;
+
+use crate::config::ErrorProfile;
+use crate::exchange::TokenExchange;
+use crate::store::ExchangeId;
+
+/// What the endpoints share.
+pub struct App {
+    /// The exchange.
+    pub exchange: TokenExchange,
+    /// How refusals of id tokens are coded.
+    pub error_profile: ErrorProfile,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// All endpoints.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/oauth/token", post(token::exchange))
+        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
+        .route("/.well-known/openid-configuration", get(metadata::openid_configuration))
+        .route("/.well-known/jwks.json", get(metadata::jwks))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(|| async {
+            error(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, "there is nothing at this path")
+        })
+        .method_not_allowed_fallback(|| async {
+            error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                ErrorCode::InvalidRequest,
+                "this path takes another method, see the allow header",
+            )
+        })
+        .layer(from_fn_with_state(Arc::clone(&app), identify))
+        .with_state(app)
+}
+
+/// Gives every request an id, which every answer carries and every record of it has.
+async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let id = app.exchange.fresh_id();
+    let value = HeaderValue::from_str(&id.0);
+    request.extensions_mut().insert::<ExchangeId>(id);
+    let mut response = next.run(request).await;
+    if let Ok(value) = value {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// An OAuth error answer (RFC 6749 §5.2), never to be cached.
+fn error(status: StatusCode, code: ErrorCode, description: &str) -> Response {
+    let body = ErrorResponse { error: code, error_description: ErrorDescription::from(description) };
+    let mut response = (status, axum::Json(body)).into_response();
+    do_not_store(&mut response);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// RFC 6749 §5.1.
+fn do_not_store(response: &mut Response) {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+}

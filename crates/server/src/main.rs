@@ -1,0 +1,127 @@
+//! `countersign-server`: trusted publishers in front of a registry.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use countersign_server::clock::{SystemClock, SystemRandomness};
+use countersign_server::config::{Config, LogFormat};
+use countersign_server::serve::{Server, Surroundings};
+use tracing_subscriber::EnvFilter;
+
+mod command;
+
+/// Exchanges the id tokens of CI jobs for short-lived access tokens.
+#[derive(Debug, Parser)]
+#[command(name = "countersign-server", version, about, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server until it is told to stop (SIGTERM, Ctrl-C).
+    Serve(Common),
+    /// Manages the trusted publishers in the local database.
+    #[command(subcommand)]
+    Publisher(command::publisher::Command),
+    /// Shows the latest exchanges in the local database, refused ones with their whole explanation.
+    Exchanges(command::exchanges::Arguments),
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, clap::Args)]
+struct Common {
+    /// The configuration file; without it `countersign.toml` if there is one, else the defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "Examples:
+  countersign-server serve
+  countersign-server publisher add acme/awesome-model --provider github \\
+      --set repository=acme/train --set branch=main --set workflow=publish.yml
+  countersign-server publisher list
+  countersign-server exchanges --limit 5";
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            command::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match arguments.command {
+        Command::Serve(common) => runtime.block_on(serve(&common)),
+        Command::Publisher(command) => runtime.block_on(command.run()),
+        Command::Exchanges(arguments) => runtime.block_on(arguments.run()),
+    }
+}
+
+impl Common {
+    fn load(&self) -> anyhow::Result<Config> {
+        const DEFAULT: &str = "countersign.toml";
+        let path = self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT)).filter(|path| path.exists()));
+        Ok(path.map_or_else(Config::without_file, |path| Config::load(&path))?)
+    }
+}
+
+async fn serve(common: &Common) -> anyhow::Result<()> {
+    let config = common.load()?;
+    log_to_stderr(config.log_format)?;
+    let surroundings = Surroundings {
+        clock: Arc::new(SystemClock),
+        randomness: Arc::new(SystemRandomness),
+        encryption_key: variable("COUNTERSIGN_ENCRYPTION_KEY").map(Into::into),
+    };
+    let server = Server::prepare(config, surroundings).await?;
+    tracing::info!(public_url = %server.public_url(), address = %server.address()?, "countersign-server is ready");
+    let stop = server.stopper();
+    tokio::spawn(async move {
+        asked_to_stop().await;
+        tracing::info!("stopping: answering what was accepted");
+        stop();
+    });
+    server.run().await
+}
+
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    drop(tokio::signal::ctrl_c().await);
+}
+
+fn log_to_stderr(format: LogFormat) -> anyhow::Result<()> {
+    let filter = variable("COUNTERSIGN_LOG").unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(&filter)
+        .with_context(|| format!("COUNTERSIGN_LOG: expected a level or filter such as info or countersign_server=debug, found {filter:?}"))?;
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge: the environment is read here and nowhere else")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}

@@ -1,0 +1,57 @@
+//! Publishers in memory.
+
+use std::sync::Arc;
+
+use countersign_core::{IssuerUrl, Publisher, Resource};
+use quick_cache::sync::Cache;
+
+use crate::store::{Store, StoreError};
+
+/// Resources whose publishers are kept in memory, whatever the number in the store.
+const CAPACITY: usize = 10_000;
+
+/// Publishers of the resources that are asked for most.
+///
+/// What is remembered may be out of date, and nothing is decided by that alone: the ledger compares the revision of
+/// every grant, and a refusal counts only once it was made on [`PublisherCache::current`] publishers. So a publisher that
+/// is removed, added or changed takes effect with the next exchange, on every node.
+pub struct PublisherCache {
+    store: Arc<dyn Store>,
+    remembered: Cache<(Resource, IssuerUrl), Arc<[Publisher]>>,
+}
+
+impl PublisherCache {
+    /// An empty memory of the store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, remembered: Cache::new(CAPACITY) }
+    }
+
+    /// The publishers as they were when last looked at, and whether that was just now.
+    pub async fn remembered(
+        &self,
+        resource: &Resource,
+        issuer: &IssuerUrl,
+    ) -> Result<(Arc<[Publisher]>, bool), StoreError> {
+        match self.remembered.get(&(resource.clone(), issuer.clone())) {
+            Some(publishers) => Ok((publishers, false)),
+            None => Ok((self.current(resource, issuer).await?, true)),
+        }
+    }
+
+    /// The publishers as they are in the store.
+    pub async fn current(
+        &self,
+        resource: &Resource,
+        issuer: &IssuerUrl,
+    ) -> Result<Arc<[Publisher]>, StoreError> {
+        let publishers: Arc<[Publisher]> = self.store.publishers_of(resource, issuer).await?.into();
+        let key = (resource.clone(), issuer.clone());
+        if publishers.is_empty() {
+            // Strangers may ask for any name: what does not exist takes no room.
+            self.remembered.remove(&key);
+        } else {
+            self.remembered.insert(key, Arc::clone(&publishers));
+        }
+        Ok(publishers)
+    }
+}

@@ -1,0 +1,148 @@
+//! From a configuration to a running server.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use countersign_core::PublicUrl;
+use secrecy::SecretString;
+use tokio::task::JoinSet;
+
+use crate::clock::{Clock, Randomness};
+use crate::config::Config;
+use crate::exchange::{Sampler, TokenExchange};
+use crate::http::{App, router};
+use crate::issuers::Issuers;
+use crate::publishers::PublisherCache;
+use crate::signing::{EncryptionKey, Signer};
+use crate::store::{SqliteStore, Store};
+
+/// How long a stopping server waits for requests that it has accepted.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The effects that a server is given.
+pub struct Surroundings {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub randomness: Arc<dyn Randomness>,
+    /// The key for signing keys if the environment has it (`COUNTERSIGN_ENCRYPTION_KEY`).
+    pub encryption_key: Option<SecretString>,
+}
+
+/// A server whose addresses are bound and whose parts are ready.
+pub struct Server {
+    app: Arc<App>,
+    listener: TcpListener,
+    plain_listener: Option<TcpListener>,
+    tls: Option<RustlsConfig>,
+    handle: Handle<SocketAddr>,
+}
+
+impl Server {
+    /// Binds the addresses, opens the store and makes everything ready. What is wrong shows here, not at the first request.
+    pub async fn prepare(config: Config, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let listener = bind(config.listen)?;
+        let plain_listener = config.plain_listen.map(bind).transpose()?;
+        let tls = match &config.tls {
+            Some(files) => Some(
+                RustlsConfig::from_pem_file(&files.certificate, &files.key).await.with_context(|| {
+                    format!("[tls] cannot use {} with {}", files.certificate.display(), files.key.display())
+                })?,
+            ),
+            None => None,
+        };
+        let own = match config.public_url.clone() {
+            Some(url) => url,
+            None => own_url(listener.local_addr()?, tls.is_some())?,
+        };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database)?);
+        let encryption = encryption_key(&config, &surroundings, &*store).await?;
+        let signer =
+            Signer::load(&*store, &encryption, &*surroundings.clock, &*surroundings.randomness).await?;
+        let exchange = TokenExchange {
+            issuers: Issuers::new(config.issuers, &own)?,
+            own,
+            tokens: config.tokens,
+            publishers: PublisherCache::new(Arc::clone(&store)),
+            signer,
+            store,
+            clock: surroundings.clock,
+            randomness: surroundings.randomness,
+            sampler: Sampler::default(),
+        };
+        let app = Arc::new(App { exchange, error_profile: config.error_profile });
+        Ok(Self { app, listener, plain_listener, tls, handle: Handle::new() })
+    }
+
+    /// Where clients reach it.
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.app.exchange.own
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The parts, for tests that look behind the wire.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Stops the server once: new connections are refused, requests that were accepted are answered.
+    pub fn stopper(&self) -> impl FnOnce() + Send + use<> {
+        let handle = self.handle.clone();
+        move || handle.graceful_shutdown(Some(GRACE))
+    }
+
+    /// Serves until it is stopped.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let service = router(self.app).into_make_service();
+        let mut servers = JoinSet::new();
+        if let Some(listener) = self.plain_listener {
+            let server = axum_server::from_tcp(listener)?.handle(self.handle.clone());
+            servers.spawn(server.serve(service.clone()));
+        }
+        if let Some(tls) = self.tls {
+            let server = axum_server::from_tcp_rustls(self.listener, tls)?.handle(self.handle);
+            servers.spawn(server.serve(service));
+        } else {
+            let server = axum_server::from_tcp(self.listener)?.handle(self.handle);
+            servers.spawn(server.serve(service));
+        }
+        while let Some(ended) = servers.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}
+
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address}; is another server there, or is the address not this machine's?")
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn own_url(address: SocketAddr, tls: bool) -> anyhow::Result<PublicUrl> {
+    let scheme = if tls { "https" } else { "http" };
+    let url = format!("{scheme}://{address}");
+    url.parse().with_context(|| format!("{url} cannot be the public URL; set public_url"))
+}
+
+async fn encryption_key(
+    config: &Config,
+    surroundings: &Surroundings,
+    store: &dyn Store,
+) -> anyhow::Result<EncryptionKey> {
+    if let Some(key) = &surroundings.encryption_key {
+        return Ok(EncryptionKey::from_hex(key, "the variable COUNTERSIGN_ENCRYPTION_KEY")?);
+    }
+    let keys_exist = !store.signing_keys().await?.is_empty();
+    Ok(EncryptionKey::from_file(&config.encryption_key_file, keys_exist, &*surroundings.randomness)?)
+}

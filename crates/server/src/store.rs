@@ -1,0 +1,206 @@
+//! What must outlive the process: publishers, the ledger, signing keys.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use countersign_core::publisher::{PublisherId, PublisherIdError, Revision};
+use countersign_core::{IssuerUrl, Publisher, ReplayKey, Resource, Rules, UnixTime};
+use serde::Serialize;
+use thiserror::Error;
+
+pub mod sqlite;
+
+pub use sqlite::SqliteStore;
+
+/// The durable state of a server, in operations of the domain. Every implementation passes one conformance suite.
+///
+/// Correctness rests on constraints and compare-and-swap inside each operation, never on the order in which a caller
+/// makes them.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The publishers of a resource for an issuer, disabled ones included.
+    async fn publishers_of(
+        &self,
+        resource: &Resource,
+        issuer: &IssuerUrl,
+    ) -> Result<Vec<Publisher>, StoreError>;
+
+    /// All publishers, or those of one resource, oldest first.
+    async fn list_publishers(&self, resource: Option<&Resource>) -> Result<Vec<ListedPublisher>, StoreError>;
+
+    /// Adds a publisher and records the change.
+    async fn add_publisher(&self, publisher: Publisher, at: UnixTime) -> Result<(), StoreError>;
+
+    /// Removes a publisher and records the change; `None` if there is none of that id.
+    async fn remove_publisher(&self, id: &PublisherId, at: UnixTime)
+    -> Result<Option<Publisher>, StoreError>;
+
+    /// Records an exchange. When it returns, the record is on disk; a grant counts only if it says [`Verdict::Recorded`].
+    async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError>;
+
+    /// The latest exchanges, newest first.
+    async fn latest_exchanges(&self, limit: u32) -> Result<Vec<RecordedExchange>, StoreError>;
+
+    /// The signing keys, oldest first.
+    async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError>;
+
+    /// Adds the first signing key, unless another process was quicker: then nothing changes.
+    async fn add_first_signing_key(&self, key: SealedKey) -> Result<(), StoreError>;
+
+    /// Makes sure that the store can be written to.
+    async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// One exchange to record: what was asked, and what was decided.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Its id, which is also the request id and the `jti` of the token that was issued.
+    pub id: ExchangeId,
+    /// When.
+    pub at: UnixTime,
+    /// The resource that was asked for, if the request got that far.
+    pub resource: Option<Resource>,
+    /// The issuer of the id token, believed only if `outcome` says so.
+    pub issuer: Option<String>,
+    /// The subject of the id token, once verified.
+    pub subject: Option<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The claims that matter, and the decision in full, as JSON.
+    pub detail: String,
+}
+
+/// What came of an exchange.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A token, if the ledger agrees.
+    Issued(Box<Issuance>),
+    /// Nothing was issued; the reason's stable code.
+    Refused(&'static str),
+}
+
+/// Everything that has to hold at the moment a token is recorded.
+#[derive(Clone, Debug)]
+pub struct Issuance {
+    /// The publisher that trusts the run, in exactly this revision.
+    pub publisher: PublisherId,
+    /// See above.
+    pub revision: Revision,
+    /// The publisher's rules with ids that this run teaches.
+    pub learned: Option<Rules>,
+    /// The issuer of the id token.
+    pub issuer: IssuerUrl,
+    /// The id token.
+    pub id_token: ReplayKey,
+    /// How many tokens the id token may buy.
+    pub max_exchanges: u32,
+    /// Until when the id token must be remembered: its `exp` plus the leeway.
+    pub forget_at: UnixTime,
+    /// When the access token ends.
+    pub expires_at: UnixTime,
+}
+
+/// What the ledger says to an issuance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is on record.
+    Recorded,
+    /// The id token has bought all that it may; this attempt is on record as refused.
+    Replayed,
+    /// The publisher is gone or not what the decision was made on; nothing is recorded.
+    PublisherChanged,
+}
+
+/// An exchange's id: a UUID of version 7.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ExchangeId(pub String);
+
+impl fmt::Display for ExchangeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A publisher with its history.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListedPublisher {
+    /// The publisher.
+    #[serde(flatten)]
+    pub publisher: Publisher,
+    /// When it was added.
+    pub created_at: UnixTime,
+    /// When it last let a run in.
+    pub last_used_at: Option<UnixTime>,
+    /// How often it let a run in.
+    pub exchanges: u64,
+}
+
+/// An exchange as the ledger has it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordedExchange {
+    /// Its id.
+    pub id: ExchangeId,
+    /// When.
+    pub at: UnixTime,
+    /// `issued`, or the reason's code.
+    pub outcome: String,
+    /// The resource.
+    pub resource: Option<String>,
+    /// The issuer.
+    pub issuer: Option<String>,
+    /// The subject.
+    pub subject: Option<String>,
+    /// The publisher that let it in.
+    pub publisher: Option<String>,
+    /// When the issued token ends.
+    pub expires_at: Option<UnixTime>,
+    /// Claims and decision.
+    pub detail: serde_json::Value,
+}
+
+/// A signing key as it is stored: the private half encrypted (invariant 9: the database holds no usable secret).
+#[derive(Clone)]
+pub struct SealedKey {
+    /// Its key id.
+    pub kid: String,
+    /// The private key, encrypted.
+    pub sealed: Vec<u8>,
+    /// When it was made.
+    pub created_at: UnixTime,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database did not answer, or not in time; nothing was changed.
+    #[error("the database did not do it: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// More is waiting to be written than can be soon.
+    #[error("too many writes are waiting for the database")]
+    Overloaded,
+    /// The store is shutting down.
+    #[error("the database is closed")]
+    Closed,
+    /// A row that this version cannot read.
+    #[error("a row of the database cannot be read: {0}")]
+    Row(String),
+    /// The schema is newer than this program, or cannot be brought up to date.
+    #[error("the database's schema cannot be used: {0}")]
+    Schema(String),
+    /// The folder or file cannot be made.
+    #[error("cannot open the database {path}")]
+    Open {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl From<PublisherIdError> for StoreError {
+    fn from(error: PublisherIdError) -> Self {
+        Self::Row(error.to_string())
+    }
+}

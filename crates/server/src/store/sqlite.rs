@@ -1,0 +1,161 @@
+//! The embedded store: one SQLite file in WAL mode, one thread that writes, connections that read.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use countersign_core::publisher::PublisherId;
+use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::oneshot;
+
+mod exchanges;
+mod keys;
+mod publishers;
+mod schema;
+mod writer;
+
+use super::{Exchange, ListedPublisher, RecordedExchange, SealedKey, Store, StoreError, Verdict};
+use writer::{Job, Writer};
+
+/// SQLite behind [`Store`]. Durable when it answers: `synchronous = FULL`.
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if there is none (readable by its owner only), and brings its schema up to date.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Open { path: path.display().to_string(), source };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_private_folder(folder).map_err(failed)?;
+        }
+        create_private_file(path).map_err(failed)?;
+        let mut connection = Connection::open(path)?;
+        schema::prepare(&mut connection)?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Writer::start(connection)?,
+            readers: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Runs a query on a connection of its own, away from the async threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let idle = self.readers.lock().map_err(|_| StoreError::Closed)?.pop();
+        let path = self.path.clone();
+        let work = move || {
+            let connection = idle.map_or_else(|| open_reader(&path), Ok)?;
+            let answer = query(&connection);
+            Ok::<_, StoreError>((connection, answer))
+        };
+        let (connection, answer) =
+            tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)??;
+        self.readers.lock().map_err(|_| StoreError::Closed)?.push(connection);
+        answer
+    }
+
+    /// Runs a change in a transaction of its own on the writing thread.
+    async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::change(move |transaction| {
+            let result = transaction.and_then(|transaction| {
+                let value = change(&transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            });
+            // Whoever asked may have gone; the change stands all the same.
+            drop(reply.send(result));
+        });
+        self.writer.submit(job)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+fn create_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// SQLite gives its side files the mode of the database, so this decides for all of them.
+fn create_private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn publishers_of(
+        &self,
+        resource: &Resource,
+        issuer: &IssuerUrl,
+    ) -> Result<Vec<Publisher>, StoreError> {
+        let (resource, issuer) = (resource.to_string(), issuer.to_string());
+        self.read(move |connection| publishers::of(connection, &resource, &issuer)).await
+    }
+
+    async fn list_publishers(&self, resource: Option<&Resource>) -> Result<Vec<ListedPublisher>, StoreError> {
+        let resource = resource.map(ToString::to_string);
+        self.read(move |connection| publishers::list(connection, resource.as_deref())).await
+    }
+
+    async fn add_publisher(&self, publisher: Publisher, at: UnixTime) -> Result<(), StoreError> {
+        self.write(move |transaction| publishers::add(transaction, &publisher, at)).await
+    }
+
+    async fn remove_publisher(
+        &self,
+        id: &PublisherId,
+        at: UnixTime,
+    ) -> Result<Option<Publisher>, StoreError> {
+        let id = id.clone();
+        self.write(move |transaction| publishers::remove(transaction, &id, at)).await
+    }
+
+    async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
+        let (reply, verdict) = oneshot::channel();
+        self.writer.submit(Job::record(exchange, reply))?;
+        verdict.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn latest_exchanges(&self, limit: u32) -> Result<Vec<RecordedExchange>, StoreError> {
+        self.read(move |connection| exchanges::latest(connection, limit)).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError> {
+        self.read(keys::all).await
+    }
+
+    async fn add_first_signing_key(&self, key: SealedKey) -> Result<(), StoreError> {
+        self.write(move |transaction| keys::add_first(transaction, &key)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.write(|transaction| Ok(transaction.execute("UPDATE health SET checks = checks + 1", [])?))
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,122 @@
+//! The ledger.
+
+use countersign_core::UnixTime;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::publishers;
+use crate::store::{Exchange, ExchangeId, Issuance, Outcome, RecordedExchange, StoreError, Verdict};
+
+/// Records one exchange inside a transaction.
+///
+/// Invariant 2: the row of the id token and the record of the exchange are written by one transaction, and the row's key
+/// lets only `max_exchanges` uses through, whatever runs beside. Invariant 3: nothing of a refusal touches that row.
+pub(super) fn record(transaction: &Transaction<'_>, exchange: &Exchange) -> Result<Verdict, StoreError> {
+    let issuance = match &exchange.outcome {
+        Outcome::Refused(code) => {
+            insert(transaction, exchange, code, None)?;
+            return Ok(Verdict::Recorded);
+        }
+        Outcome::Issued(issuance) => issuance,
+    };
+    if publishers::revision(transaction, &issuance.publisher)? != Some(issuance.revision) {
+        return Ok(Verdict::PublisherChanged);
+    }
+    if !use_id_token(transaction, issuance)? {
+        insert(transaction, exchange, "replayed", None)?;
+        return Ok(Verdict::Replayed);
+    }
+    if let Some(rules) = &issuance.learned
+        && !publishers::learn(transaction, &issuance.publisher, issuance.revision, rules, exchange.at)?
+    {
+        // The revision was compared above, inside this very transaction.
+        return Err(StoreError::Row("a publisher changed inside a transaction".to_owned()));
+    }
+    publishers::count_use(transaction, &issuance.publisher, exchange.at)?;
+    insert(transaction, exchange, "issued", Some(issuance))?;
+    Ok(Verdict::Recorded)
+}
+
+/// Adds one use if the id token has one left.
+fn use_id_token(transaction: &Transaction<'_>, issuance: &Issuance) -> Result<bool, StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO used_id_tokens (issuer, id_token, exchanges, forget_at) VALUES (?1, ?2, 1, ?3)
+         ON CONFLICT (issuer, id_token) DO UPDATE
+             SET exchanges = exchanges + 1, forget_at = max(forget_at, excluded.forget_at)
+             WHERE exchanges < ?4
+         RETURNING exchanges",
+    )?;
+    let uses: Option<i64> = statement
+        .query_row(
+            params![
+                issuance.issuer.as_str(),
+                issuance.id_token.as_str(),
+                issuance.forget_at.as_seconds(),
+                issuance.max_exchanges
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(uses.is_some())
+}
+
+/// Forgets id tokens that expiry refuses by itself. Strictly before now: a token is remembered as long as it is good.
+///
+/// At most `limit` at a time, so that no exchange waits for a great clean-up.
+pub(super) fn forget_expired(
+    transaction: &Transaction<'_>,
+    now: UnixTime,
+    limit: usize,
+) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "DELETE FROM used_id_tokens WHERE (issuer, id_token) IN
+             (SELECT issuer, id_token FROM used_id_tokens WHERE forget_at < ?1 ORDER BY forget_at LIMIT ?2)",
+    )?;
+    statement.execute(params![now.as_seconds(), i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    Ok(())
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    exchange: &Exchange,
+    outcome: &str,
+    issuance: Option<&Issuance>,
+) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO exchanges (id, at, outcome, resource, issuer, subject, publisher, expires_at, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    statement.execute(params![
+        exchange.id.0,
+        exchange.at.as_seconds(),
+        outcome,
+        exchange.resource.as_ref().map(ToString::to_string),
+        exchange.issuer,
+        exchange.subject,
+        issuance.map(|issuance| issuance.publisher.as_str()),
+        issuance.map(|issuance| issuance.expires_at.as_seconds()),
+        exchange.detail,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn latest(connection: &Connection, limit: u32) -> Result<Vec<RecordedExchange>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, at, outcome, resource, issuer, subject, publisher, expires_at, detail
+         FROM exchanges ORDER BY id DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([limit], |row| {
+        let detail: String = row.get(8)?;
+        Ok(RecordedExchange {
+            id: ExchangeId(row.get(0)?),
+            at: UnixTime::from_seconds(row.get(1)?),
+            outcome: row.get(2)?,
+            resource: row.get(3)?,
+            issuer: row.get(4)?,
+            subject: row.get(5)?,
+            publisher: row.get(6)?,
+            expires_at: row.get::<_, Option<i64>>(7)?.map(UnixTime::from_seconds),
+            detail: serde_json::from_str(&detail).unwrap_or(serde_json::Value::String(detail)),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

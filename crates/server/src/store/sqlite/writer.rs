@@ -1,0 +1,142 @@
+//! The one thread that writes, and its group commit.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::exchanges;
+use crate::store::{Exchange, StoreError, Verdict};
+
+/// Exchanges that may wait for the writer; beyond that a server is overloaded and says so at once.
+const QUEUE: usize = 4096;
+/// Exchanges that one transaction takes at most: bounds how long the first of them waits for the last.
+const BATCH: usize = 256;
+/// Expired rows of the replay memory that go for each row that comes: more than one, so the table shrinks by itself.
+const FORGET: usize = 2;
+
+/// The way to the writing thread. When it is dropped, the thread finishes what was submitted and ends.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Something to write.
+pub(super) enum Job {
+    /// An exchange, which shares its transaction with those that came at the same time.
+    Record(Box<Exchange>, Reply),
+    /// Anything else, in a transaction of its own.
+    Change(Change),
+}
+
+type Reply = oneshot::Sender<Result<Verdict, StoreError>>;
+type Change = Box<dyn FnOnce(Result<Transaction<'_>, StoreError>) + Send>;
+
+impl Job {
+    pub(super) fn record(exchange: Exchange, reply: Reply) -> Self {
+        Self::Record(Box::new(exchange), reply)
+    }
+
+    pub(super) fn change(change: impl FnOnce(Result<Transaction<'_>, StoreError>) + Send + 'static) -> Self {
+        Self::Change(Box::new(change))
+    }
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || run(connection, queue))
+            .map_err(|source| StoreError::Open { path: "the ledger's thread".to_owned(), source })?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    pub(super) fn submit(&self, job: Job) -> Result<(), StoreError> {
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Takes what is there, never waits for more: an idle server adds no delay, a busy one fills its batches by itself.
+fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
+    let mut batch = Vec::new();
+    let mut postponed = None;
+    while let Some(job) = postponed.take().or_else(|| queue.blocking_recv()) {
+        match job {
+            Job::Change(change) => change(begin(&mut connection)),
+            Job::Record(exchange, reply) => {
+                batch.push((exchange, reply));
+                while batch.len() < BATCH && postponed.is_none() {
+                    match queue.try_recv() {
+                        Ok(Job::Record(exchange, reply)) => batch.push((exchange, reply)),
+                        Ok(change) => postponed = Some(change),
+                        Err(_) => break,
+                    }
+                }
+                commit_batch(&mut connection, &mut batch);
+            }
+        }
+    }
+}
+
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}
+
+/// Records a batch in one transaction; if that fails, each exchange in its own, so that none fails for another's sake.
+fn commit_batch(connection: &mut Connection, batch: &mut Vec<(Box<Exchange>, Reply)>) {
+    let exchanges = || batch.iter().map(|(exchange, _)| exchange.as_ref());
+    match record_all(connection, exchanges()) {
+        Ok(verdicts) => {
+            for ((_, reply), verdict) in batch.drain(..).zip(verdicts) {
+                // Whoever asked may have gone: the exchange is on record, its token was never sent.
+                drop(reply.send(Ok(verdict)));
+            }
+        }
+        Err(error) if batch.len() > 1 => {
+            tracing::warn!(%error, exchanges = batch.len(), "a batch of exchanges was not recorded; trying each by itself");
+            for (exchange, reply) in batch.drain(..) {
+                let verdict = record_all(connection, std::iter::once(exchange.as_ref()));
+                drop(
+                    reply.send(
+                        verdict.and_then(|verdicts| verdicts.first().copied().ok_or(StoreError::Closed)),
+                    ),
+                );
+            }
+        }
+        Err(error) => {
+            if let Some((_, reply)) = batch.pop() {
+                drop(reply.send(Err(error)));
+            }
+        }
+    }
+}
+
+fn record_all<'a>(
+    connection: &mut Connection,
+    exchanges: impl ExactSizeIterator<Item = &'a Exchange>,
+) -> Result<Vec<Verdict>, StoreError> {
+    let transaction = begin(connection)?;
+    let mut verdicts = Vec::with_capacity(exchanges.len());
+    let mut latest = None;
+    for exchange in exchanges {
+        verdicts.push(exchanges::record(&transaction, exchange)?);
+        latest = Some(exchange.at);
+    }
+    if let Some(now) = latest {
+        exchanges::forget_expired(&transaction, now, FORGET * verdicts.len())?;
+    }
+    transaction.commit()?;
+    Ok(verdicts)
+}
