@@ -93,7 +93,6 @@ pub enum Supplied {
 
 /// Where an id token is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Source {
     /// The caller gave it.
     Argument,

@@ -1,0 +1,110 @@
+//! `countersign whoami`: who the registry would see.
+
+use std::io::Write;
+
+use countersign_client::{Client, Identity, LoginError, Source, Surroundings, UnverifiedClaims};
+use countersign_core::UnixTime;
+use serde_json::{Value, json};
+
+use crate::arguments::WhoamiArguments;
+use crate::failure::Failure;
+
+/// Finds or mints the id token and prints where it is from and what it says. Sends nothing to the registry.
+pub(crate) fn run(
+    arguments: WhoamiArguments,
+    surroundings: Surroundings,
+    stdout: &mut impl Write,
+) -> Result<(), Failure> {
+    let client = Client::new(surroundings, arguments.job.settings()?)?;
+    let identity = client.identify().map_err(LoginError::from)?;
+    let claims = identity
+        .claims()
+        .map_err(|source| Failure::Unreadable { source_name: identity.source().to_string(), source })?;
+    if arguments.json {
+        let shown = as_json(&client, &identity, &claims);
+        writeln!(stdout, "{}", serde_json::to_string_pretty(&shown)?)?;
+    } else {
+        stdout.write_all(as_text(&client, &identity, &claims).as_bytes())?;
+    }
+    Ok(stdout.flush()?)
+}
+
+fn as_text(client: &Client, identity: &Identity, claims: &UnverifiedClaims) -> String {
+    let provider = identity.provider().map_or_else(
+        || "none asked: the id token was supplied".to_owned(),
+        |provider| format!("{} ({}), recognised by {}", provider.title(), provider.name(), provider.sign()),
+    );
+    let now = client.surroundings().clock.now();
+    let mut text = format!(
+        "provider  {provider}\nid token  from {}, {}\nregistry  {}\naudience  {}\n\
+         claims    unverified: decoded only, nobody has checked the signature\n",
+        identity.source(),
+        lifetime(claims, now),
+        client.endpoint(),
+        audience(client, claims),
+    );
+    let claims = claims.claims().as_map();
+    let width = claims.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    for (name, value) in claims {
+        text.push_str(&format!("  {:width$}  {}\n", printable(name), in_words(value)));
+    }
+    text
+}
+
+fn lifetime(claims: &UnverifiedClaims, now: UnixTime) -> String {
+    match claims.expires_at() {
+        None => "without an expiry time".to_owned(),
+        Some(end) if end <= now => format!("expired {} s ago", now.since(end).as_secs()),
+        Some(end) => format!("expires in {} s", end.since(now).as_secs()),
+    }
+}
+
+/// The audience that the registry expects, and a remark if the token is for somebody else.
+fn audience(client: &Client, claims: &UnverifiedClaims) -> String {
+    let (wanted, found) = (client.audience(), claims.audiences());
+    if found.contains(&wanted.as_str()) {
+        wanted.to_string()
+    } else {
+        format!("{wanted} expected, but the id token is for {:?}", found.join(", "))
+    }
+}
+
+/// A claim for a person: strings bare, everything else as JSON.
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => printable(text),
+        other => printable(&other.to_string()),
+    }
+}
+
+/// Branch names and the like are other people's texts: control characters in them are escaped, not obeyed.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+fn as_json(client: &Client, identity: &Identity, claims: &UnverifiedClaims) -> Value {
+    let source = match identity.source() {
+        Source::Argument => json!({ "kind": "argument" }),
+        Source::Variable(name) => json!({ "kind": "variable", "name": name }),
+        Source::Service(host) => json!({ "kind": "service", "host": host }),
+    };
+    let provider = identity.provider().map(
+        |provider| json!({ "name": provider.name(), "title": provider.title(), "sign": provider.sign() }),
+    );
+    json!({
+        "provider": provider,
+        "source": source,
+        "endpoint": client.endpoint().as_str(),
+        "audience": client.audience(),
+        "verified": false,
+        "unverified_claims": claims.claims().as_map(),
+    })
+}

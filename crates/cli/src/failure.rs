@@ -1,0 +1,75 @@
+//! How the program fails: what it says, and its exit code.
+
+use std::error::Error;
+use std::io;
+
+use countersign_client::endpoint::EndpointError;
+use countersign_client::{ExchangeError, IdentityError, LoginError, SetupError, UnverifiedError};
+use thiserror::Error;
+
+/// Anything that has no code of its own.
+pub(crate) const OTHER: u8 = 1;
+/// An argument or a variable makes no sense; clap uses the same code.
+const USAGE: u8 = 2;
+/// The job has no identity to show.
+const NO_IDENTITY: u8 = 3;
+/// The server said no.
+const REFUSED: u8 = 4;
+/// The server could not be asked, cannot serve now, or is none.
+const UNREACHABLE: u8 = 5;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    /// `--endpoint` is no address.
+    #[error("--endpoint is no address of a registry")]
+    Endpoint(#[source] EndpointError),
+    /// `--id-token-env` is no name. Not repeated: it may be the token itself.
+    #[error("--id-token-env expects the name of a variable, such as MY_ID_TOKEN, and not the token itself")]
+    VariableName,
+    /// `HF_ENDPOINT` is no address.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// No identity, or no token for it.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// A supplied id token is no JWT, so there is nothing to show.
+    #[error("the id token from {source_name} cannot be read")]
+    Unreadable {
+        /// Where it is from.
+        source_name: String,
+        /// Why.
+        source: UnverifiedError,
+    },
+    /// Standard output or standard error is closed or full.
+    #[error("the output could not be written")]
+    Output(#[from] io::Error),
+    /// What was to be printed cannot be written as JSON.
+    #[error("the answer could not be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Failure {
+    /// The exit code, as `--help` lists it.
+    pub(crate) const fn code(&self) -> u8 {
+        match self {
+            Self::Endpoint(_) | Self::VariableName | Self::Setup(_) => USAGE,
+            Self::Login(LoginError::Identity(IdentityError::Unsupported { .. })) => USAGE,
+            Self::Login(LoginError::Identity(_)) | Self::Unreadable { .. } => NO_IDENTITY,
+            Self::Login(LoginError::Exchange(ExchangeError::Refused(_))) => REFUSED,
+            Self::Login(LoginError::Exchange(_)) => UNREACHABLE,
+            Self::Login(_) | Self::Output(_) | Self::Json(_) => OTHER,
+        }
+    }
+}
+
+/// The error and its causes, a line each.
+pub(crate) fn report(failure: &Failure) -> String {
+    let mut text = format!("error: {failure}\n");
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("  caused by: {error}\n"));
+        cause = error.source();
+    }
+    text
+}
