@@ -1,3 +1,57 @@
-//! Placeholder.
+//! `cargo xtask`: the project's own commands. Standard library only, so that it builds in a second.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
-fn main() {}
+mod bench;
+mod ci;
+mod demo;
+mod step;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use step::{Failure, Result};
+use workspace::Workspace;
+
+const HELP: &str = "\
+The project's own commands.
+
+    cargo xtask demo            a CI job gets an access token without any secret, step by step
+    cargo xtask test [ARGS]     all tests; ARGS go to `cargo test`
+    cargo xtask ci              all that must hold before a change is merged
+    cargo xtask bench [ARGS]    what an exchange costs, beside what its cryptography costs
+
+What they need beyond the Rust toolchain, they fetch into target/tools.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result {
+    let (command, rest) = arguments.split_first().map_or(("help", arguments), |(first, rest)| (first, rest));
+    if !rest.is_empty() && matches!(command, "demo" | "ci") {
+        return Err(Failure::new(format!("`{command}` takes no arguments; found {rest:?}")));
+    }
+    let workspace = Workspace::find()?;
+    match command {
+        "demo" => demo::run(&workspace),
+        "test" => test::run(&workspace, rest),
+        "ci" => ci::run(&workspace),
+        "bench" => bench::run(&workspace, rest),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        unknown => {
+            Err(Failure::new(format!("expected demo, test, ci or bench; found {unknown:?}\n\n{HELP}")))
+        }
+    }
+}
