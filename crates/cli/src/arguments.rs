@@ -90,8 +90,8 @@ pub(crate) struct WhoamiArguments {
 /// Which registry is asked, and with which identity.
 #[derive(Debug, Args)]
 pub(crate) struct JobArguments {
-    /// The registry [default: `HF_ENDPOINT`, else <https://huggingface.co>]
     // Parsed later, as is the name below: clap would repeat a password or a token that was put here by mistake.
+    /// The registry [default: the one in `HF_ENDPOINT`, else the Hugging Face Hub]
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// What the id token is minted for [default: the endpoint]

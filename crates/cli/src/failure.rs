@@ -53,8 +53,10 @@ impl Failure {
     /// The exit code, as `--help` lists it.
     pub(crate) const fn code(&self) -> u8 {
         match self {
-            Self::Endpoint(_) | Self::VariableName | Self::Setup(_) => USAGE,
-            Self::Login(LoginError::Identity(IdentityError::Unsupported { .. })) => USAGE,
+            Self::Endpoint(_)
+            | Self::VariableName
+            | Self::Setup(_)
+            | Self::Login(LoginError::Identity(IdentityError::Unsupported { .. })) => USAGE,
             Self::Login(LoginError::Identity(_)) | Self::Unreadable { .. } => NO_IDENTITY,
             Self::Login(LoginError::Exchange(ExchangeError::Refused(_))) => REFUSED,
             Self::Login(LoginError::Exchange(_)) => UNREACHABLE,
@@ -65,11 +67,11 @@ impl Failure {
 
 /// The error and its causes, a line each.
 pub(crate) fn report(failure: &Failure) -> String {
-    let mut text = format!("error: {failure}\n");
+    let mut lines = vec![format!("error: {failure}\n")];
     let mut cause = failure.source();
     while let Some(error) = cause {
-        text.push_str(&format!("  caused by: {error}\n"));
+        lines.push(format!("  caused by: {error}\n"));
         cause = error.source();
     }
-    text
+    lines.concat()
 }

@@ -1,6 +1,7 @@
 //! `countersign whoami`: who the registry would see.
 
 use std::io::Write;
+use std::iter::once;
 
 use countersign_client::{Client, Identity, LoginError, Source, Surroundings, UnverifiedClaims};
 use countersign_core::UnixTime;
@@ -34,21 +35,19 @@ fn as_text(client: &Client, identity: &Identity, claims: &UnverifiedClaims) -> S
         || "none asked: the id token was supplied".to_owned(),
         |provider| format!("{} ({}), recognised by {}", provider.title(), provider.name(), provider.sign()),
     );
-    let now = client.surroundings().clock.now();
-    let mut text = format!(
+    let head = format!(
         "provider  {provider}\nid token  from {}, {}\nregistry  {}\naudience  {}\n\
          claims    unverified: decoded only, nobody has checked the signature\n",
         identity.source(),
-        lifetime(claims, now),
+        lifetime(claims, client.surroundings().clock.now()),
         client.endpoint(),
         audience(client, claims),
     );
     let claims = claims.claims().as_map();
     let width = claims.keys().map(|name| name.chars().count()).max().unwrap_or(0);
-    for (name, value) in claims {
-        text.push_str(&format!("  {:width$}  {}\n", printable(name), in_words(value)));
-    }
-    text
+    let lines =
+        claims.iter().map(|(name, value)| format!("  {:width$}  {}\n", printable(name), in_words(value)));
+    once(head).chain(lines).collect()
 }
 
 fn lifetime(claims: &UnverifiedClaims, now: UnixTime) -> String {

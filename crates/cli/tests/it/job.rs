@@ -1,8 +1,8 @@
 //! A job that runs the binary, and the server that it talks to.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -19,11 +19,12 @@ type Answer = (String, String);
 /// A job in GitHub Actions with a good id token and a registry that takes it; each test changes one thing.
 pub(crate) struct Job {
     pub(crate) url: String,
-    answers: Arc<Mutex<Answers>>,
+    pub(crate) answers: Arc<Mutex<Answers>>,
     variables: BTreeMap<String, String>,
 }
 
-struct Answers {
+/// What the server answers, and what it was asked.
+pub(crate) struct Answers {
     mint: Answer,
     token: Answer,
     requests: Vec<String>,
@@ -115,10 +116,13 @@ pub(crate) fn id_token(claims: &str) -> String {
     format!("eyJhbGciOiJSUzI1NiJ9.{}.{SIGNATURE}", URL_SAFE_NO_PAD.encode(claims))
 }
 
-fn serve(stream: TcpStream, answers: &Mutex<Answers>) {
+/// Answers one request; none if the client goes away before it has sent one.
+pub(crate) fn serve(stream: impl Read + Write, answers: &Mutex<Answers>) {
     let mut reader = BufReader::new(stream);
     let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).unwrap();
+    if reader.read_line(&mut first).is_err() {
+        return;
+    }
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
@@ -137,4 +141,5 @@ fn serve(stream: TcpStream, answers: &Mutex<Answers>) {
     let answer =
         format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
     reader.get_mut().write_all(answer.as_bytes()).unwrap();
+    reader.get_mut().flush().unwrap();
 }

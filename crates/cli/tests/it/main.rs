@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod job;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod token;
 #[cfg(test)]
 mod usage;

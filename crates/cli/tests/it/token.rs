@@ -139,3 +139,10 @@ fn an_unreachable_server_is_told_with_its_cause() {
       caused by: no connection to NOBODY: Connection refused (os error 111); check the address, the network and the proxy settings
     ");
 }
+
+#[test]
+fn plain_http_never_goes_through_a_proxy() {
+    let nobody = "http://127.0.0.1:1";
+    let job = Job::github().with("HTTP_PROXY", nobody).with("ALL_PROXY", nobody).with("http_proxy", nobody);
+    assert!(job.run(&["token", "acme/model"]).starts_with("exit 0"));
+}

@@ -56,8 +56,68 @@ fn secrets_in_the_wrong_place_are_not_repeated() {
 
 #[test]
 fn help_teaches_by_example_and_lists_the_exit_codes() {
-    insta::assert_snapshot!(Job::github().run(&["--help"]), @"");
-    insta::assert_snapshot!(Job::github().run(&["token", "--help"]), @"");
+    insta::assert_snapshot!(Job::github().run(&["--help"]), @r"
+    exit 0
+    --- stdout
+    Exchanges a CI job's identity for a registry's short-lived access token; no secret is stored in CI
+
+    Usage: countersign <COMMAND>
+
+    Commands:
+      token   Prints an access token for one resource
+      whoami  Shows who the registry would see: the CI provider and the claims of this job's id token
+      help    Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Examples:
+      countersign token acme/awesome-model
+      HF_TOKEN=$(countersign token acme/awesome-model) hf upload acme/awesome-model .
+      countersign token pkg:pypi/acme-lib --endpoint https://registry.example.com --json
+      countersign whoami
+
+    Id tokens come from --id-token-env, else from HF_OIDC_ID_TOKEN, else from the CI provider that runs the job.
+
+    Exit codes:
+      0  done
+      1  something else went wrong, such as a closed output
+      2  usage: an argument or a variable makes no sense
+      3  no identity: no CI provider was detected, or it gave no usable id token
+      4  refused: the server understood and said no; its reason is shown
+      5  unreachable: the server could not be asked, cannot serve now, or is no token server
+    --- stderr
+    ");
+    insta::assert_snapshot!(Job::github().run(&["token", "--help"]), @r"
+    exit 0
+    --- stdout
+    Prints an access token for one resource
+
+    Usage: countersign token [OPTIONS] <RESOURCE>
+
+    Arguments:
+      <RESOURCE>  What the token is for: namespace/name, datasets/namespace/name, a user name, pkg:pypi/name …
+
+    Options:
+          --endpoint <URL>       The registry [default: the one in `HF_ENDPOINT`, else the Hugging Face Hub]
+          --audience <AUDIENCE>  What the id token is minted for [default: the endpoint]
+          --provider <NAME>      The CI provider, such as github or gitlab [default: detected]
+          --id-token-env <NAME>  The name of the variable that holds an id token; it is exchanged as it is
+          --json                 Prints the server's whole answer as JSON
+      -h, --help                 Print help
+
+    Examples:
+      countersign token acme/awesome-model
+      HF_TOKEN=$(countersign token datasets/acme/x) hf upload acme/x . --repo-type dataset
+      countersign token acme --json
+      countersign token acme/model --id-token-env MY_ID_TOKEN --endpoint https://registry.example.com
+
+    The token alone goes to standard output. In GitHub Actions the command that masks it in the log (::add-mask::) goes to
+    standard error, where the runner reads it too and $(...) does not: do not redirect standard error into a file or into
+    standard output there.
+    --- stderr
+    ");
     let shown = Job::github().run(&["whoami", "--help"]);
     assert!(shown.starts_with("exit 0") && shown.contains("countersign whoami --json"), "{shown}");
 }
