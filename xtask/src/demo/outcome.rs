@@ -36,7 +36,7 @@ impl Outcome {
     }
 
     fn from_output(command: String, output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        let text = |bytes: &[u8]| without_colours(&String::from_utf8_lossy(bytes)).trim().to_owned();
         Self {
             command,
             succeeded: output.status.success(),
@@ -98,6 +98,13 @@ fn after_traceback(text: &str) -> &str {
     text.get(found..).unwrap_or(text)
 }
 
+/// Without the escape sequences that colour text (ECMA-48 SGR), which `hf` writes into pipes too.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
 fn with_variables(command: &Command, variables: &[&str]) -> String {
     let program = command.get_program().to_string_lossy().into_owned();
     let name = program.rsplit('/').next().unwrap_or(&program).to_owned();
@@ -134,7 +141,7 @@ pub(super) fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{after_traceback, shorten};
+    use super::{after_traceback, shorten, without_colours};
 
     #[test]
     fn tokens_are_cut_and_nothing_else() {
@@ -146,6 +153,12 @@ mod tests {
         {
             assert_eq!(shorten(text), text);
         }
+    }
+
+    #[test]
+    fn colours_go_and_text_stays() {
+        assert_eq!(without_colours("\u{1b}[1m\u{1b}[31mError: a mm\u{1b}[0m\nb"), "Error: a mm\nb");
+        assert_eq!(without_colours("plain [1m] text"), "plain [1m] text");
     }
 
     #[test]
