@@ -105,9 +105,9 @@ fn tell(text: &str) {
     println!("  {}", shorten(text));
 }
 
-/// A variable or a program's answer that the demonstration cannot go on without.
+/// Something that the demonstration cannot go on without.
 fn missing(what: &str) -> Failure {
     Failure::new(format!(
-        "the demonstration expected {what}; run it again with `cargo xtask test` to see which part fails"
+        "expected {what}, and it did not come; `cargo xtask test` tells which part is broken"
     ))
 }
