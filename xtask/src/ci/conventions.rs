@@ -62,16 +62,17 @@ fn opens_the_proof(name: &str, text: &str) -> Option<usize> {
     if is_test(name) || may.iter().any(|place| name.starts_with(place)) {
         return None;
     }
-    product_lines(text).position(|line| line.contains("vouched_by_signature(")).map(|index| index + 1)
+    let opens = |line: &str| line.contains("vouched_by_signature") && !line.trim_start().starts_with("//");
+    product_lines(text).position(opens).map(|index| index + 1)
 }
 
 fn is_test(name: &str) -> bool {
     name.contains("/tests/") || name.ends_with("/tests.rs")
 }
 
-/// The lines before the unit tests, which end a file.
+/// The lines before the unit tests, which end a file. A test-only item further up hides nothing below it.
 fn product_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().take_while(|line| line.trim() != "#[cfg(test)]")
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text).lines()
 }
 
 #[cfg(test)]
@@ -86,10 +87,15 @@ mod tests {
         let tested = format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n{call}}}\n");
         assert_eq!(of_source("crates/server/src/exchange.rs", call).len(), 1);
         assert!(of_source("crates/server/src/exchange.rs", call)[0].starts_with("line 2 "));
+        let below_a_test_item = format!("#[cfg(test)]\nmod tests;\n{call}");
+        assert_eq!(of_source("crates/server/src/exchange.rs", &below_a_test_item).len(), 1);
+        let named = "let verify = VerifiedToken::vouched_by_signature;";
+        assert_eq!(of_source("crates/client/src/lib.rs", named).len(), 1);
         for (name, text) in [
             ("crates/verify/src/id_token.rs", call),
             ("crates/server/src/exchange/tests.rs", call),
             ("crates/server/tests/it/main.rs", call),
+            ("crates/core/src/lib.rs", "//! see [`VerifiedToken::vouched_by_signature`]"),
             ("crates/server/src/exchange.rs", tested.as_str()),
         ] {
             assert!(of_source(name, text).is_empty(), "{name}");
