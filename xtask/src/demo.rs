@@ -7,7 +7,7 @@ mod server;
 mod simulator;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use folder::Folder;
 use outcome::{Outcome, shorten};
@@ -93,7 +93,7 @@ fn countersign(workspace: &Workspace, server: &Server, job: &Variables, home: &P
 /// The verification library's example of a registry, which reads the token from its standard input.
 fn registry(workspace: &Workspace, server: &Server, resource: &str, token: &str) -> Result<Outcome> {
     let mut registry = Command::new(workspace.program("examples/registry"));
-    registry.args([server.url(), resource]).stdin(Stdio::piped());
+    actors::alone(&mut registry, workspace).args([server.url(), resource]);
     Outcome::with_input(&mut registry, token)
 }
 

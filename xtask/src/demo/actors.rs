@@ -30,7 +30,12 @@ impl Drop for Actor {
     }
 }
 
-/// Gives a program what a step of the job has, and nothing of this machine but where programs are.
+/// Gives a program nothing of this machine but where programs are: no proxy, no token, no setting of its user.
+pub(super) fn alone<'a>(command: &'a mut Command, workspace: &Workspace) -> &'a mut Command {
+    command.env_clear().env("PATH", &workspace.path)
+}
+
+/// Gives a program what a step of the job has, and nothing else.
 pub(super) fn in_job(command: &mut Command, workspace: &Workspace, job: &Variables, home: &Path) {
-    command.env_clear().env("PATH", &workspace.path).env("HOME", home).current_dir(home).envs(job.pairs());
+    alone(command, workspace).env("HOME", home).current_dir(home).envs(job.pairs());
 }

@@ -8,23 +8,24 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::actors::Actor;
+use super::actors::{Actor, alone};
 use super::outcome::Outcome;
 use crate::step::{Failure, Result};
 use crate::tools;
 use crate::workspace::Workspace;
 
 /// The running server.
-pub(super) struct Server {
+pub(super) struct Server<'a> {
+    workspace: &'a Workspace,
     program: PathBuf,
     config: PathBuf,
     url: String,
     _actor: Actor,
 }
 
-impl Server {
+impl<'a> Server<'a> {
     /// Writes a configuration that knows one issuer, starts the server with it and waits until it is ready.
-    pub(super) fn start(workspace: &Workspace, folder: &Path, issuer: &str) -> Result<Self> {
+    pub(super) fn start(workspace: &'a Workspace, folder: &Path, issuer: &str) -> Result<Self> {
         let address = format!("127.0.0.1:{}", free_port()?);
         let url = format!("http://{address}");
         let config = folder.join("countersign.toml");
@@ -44,13 +45,17 @@ impl Server {
         let log = folder.join("server.log");
         let program = workspace.program("countersign-server");
         let mut command = Command::new(&program);
-        command.current_dir(folder).args(["serve", "--config"]).arg(&config).stdin(Stdio::null());
+        alone(&mut command, workspace)
+            .current_dir(folder)
+            .args(["serve", "--config"])
+            .arg(&config)
+            .stdin(Stdio::null());
         let output = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
         let (output, errors) =
             output.map_err(|error| Failure::new(format!("cannot write {}: {error}", log.display())))?;
         let mut actor = Actor::start(command.stdout(output).stderr(errors))?;
         wait_until_ready(&mut actor, &address, &log)?;
-        Ok(Self { program, config, url, _actor: actor })
+        Ok(Self { workspace, program, config, url, _actor: actor })
     }
 
     /// Its public URL: the endpoint for clients, and the issuer of its tokens.
@@ -73,7 +78,8 @@ impl Server {
 
     fn operator(&self, arguments: &[&str]) -> Result<Outcome> {
         let mut command = Command::new(&self.program);
-        command.current_dir(self.config.parent().unwrap_or(&self.config)).args(arguments);
+        let folder = self.config.parent().unwrap_or(&self.config);
+        alone(&mut command, self.workspace).current_dir(folder).args(arguments);
         Outcome::of(command.args(["--config", "countersign.toml"]), &[])
     }
 }
