@@ -14,8 +14,6 @@ use crate::registered::{Times, required_text};
 
 mod error;
 mod prefix;
-#[cfg(test)]
-mod tests;
 
 pub use error::AccessTokenError;
 

@@ -9,8 +9,6 @@ use crate::registered::{Times, required_text};
 
 mod claims;
 mod error;
-#[cfg(test)]
-mod tests;
 
 pub use error::VerifyError;
 

@@ -17,8 +17,6 @@ pub(crate) mod discovery;
 pub(crate) mod fetch;
 #[cfg(feature = "fetch")]
 pub(crate) mod http;
-#[cfg(all(test, feature = "fetch"))]
-mod tests;
 
 /// The keys of one issuer.
 ///

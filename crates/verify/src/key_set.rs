@@ -10,9 +10,6 @@ use thiserror::Error;
 
 use crate::key::{self, IgnoredReason, VerificationKey};
 
-#[cfg(test)]
-mod tests;
-
 /// The usable keys of one issuer, each parsed once, and why the others are not used.
 #[derive(Debug)]
 pub struct KeySet {

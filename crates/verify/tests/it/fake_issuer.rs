@@ -1,0 +1,72 @@
+//! A pretend issuer behind the [`Fetch`] boundary, which can be told to hang, fail and lie.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use countersign_verify::{Fetch, FetchError, FetchFuture};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::signer::jwk_set;
+
+#[derive(Debug)]
+pub(crate) struct FakeIssuer {
+    issuer: String,
+    keys: Mutex<Result<Vec<u8>, FetchError>>,
+    requests: AtomicUsize,
+    /// A permit for every answer; plenty unless the issuer hangs.
+    gate: Semaphore,
+}
+
+impl FakeIssuer {
+    pub(crate) fn new(issuer: &str, keys: &[Value]) -> Self {
+        let keys = Mutex::new(Ok(jwk_set(keys)));
+        Self {
+            issuer: issuer.to_owned(),
+            keys,
+            requests: AtomicUsize::new(0),
+            gate: Semaphore::new(1_000_000),
+        }
+    }
+
+    /// Publishes other keys.
+    pub(crate) fn publish(&self, keys: &[Value]) {
+        *self.keys.lock().unwrap() = Ok(jwk_set(keys));
+    }
+
+    /// Answers with something else where the keys should be.
+    pub(crate) fn answer(&self, answer: Result<&str, FetchError>) {
+        *self.keys.lock().unwrap() = answer.map(|text| text.as_bytes().to_vec());
+    }
+
+    /// Answers nothing more until [`FakeIssuer::resume`].
+    pub(crate) fn hang(&self) {
+        self.gate.forget_permits(usize::MAX);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.gate.add_permits(1_000_000);
+    }
+
+    /// How often discovery was asked for: once in each fetch.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+impl Fetch for FakeIssuer {
+    fn get<'a>(&'a self, url: &'a str) -> FetchFuture<'a> {
+        Box::pin(async move {
+            let is_discovery = url == format!("{}/.well-known/openid-configuration", self.issuer);
+            if is_discovery {
+                self.requests.fetch_add(1, Ordering::SeqCst);
+            }
+            self.gate.acquire().await.unwrap().forget();
+            if is_discovery {
+                let keys = format!("{}/keys", self.issuer);
+                return Ok(json!({"issuer": self.issuer, "jwks_uri": keys}).to_string().into_bytes());
+            }
+            self.keys.lock().unwrap().clone()
+        })
+    }
+}
