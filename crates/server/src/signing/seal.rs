@@ -69,13 +69,12 @@ impl EncryptionKey {
                 Err(EncryptionKeyError::Missing(shown))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                match create(path, randomness) {
-                    // Another process made it between our look and our attempt: that one counts.
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                    made => {
-                        made.map_err(|source| EncryptionKeyError::File { path: shown.clone(), source })?
-                    }
-                }
+                let made = create(path, randomness);
+                // If another process made it between our look and our attempt, that one counts.
+                made.or_else(|error| match error.kind() {
+                    std::io::ErrorKind::AlreadyExists => Ok(()),
+                    _ => Err(EncryptionKeyError::File { path: shown.clone(), source: error }),
+                })?;
                 Self::from_file(path, true, randomness)
             }
             Err(source) => Err(EncryptionKeyError::File { path: shown, source }),

@@ -1,0 +1,123 @@
+//! The commands on the local store, as a person sees them.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs the program; ids and times, which change, are replaced.
+fn run(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_countersign-server"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = format!(
+        "{}{}{}",
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+        if output.status.success() { "" } else { "(failed)" }
+    );
+    let mut shown = String::new();
+    for word in text.split_inclusive(char::is_whitespace) {
+        let (text, end) = word.split_at(word.trim_end().trim_end_matches(';').len());
+        shown.push_str(match text {
+            id if id.len() == 36 && id.matches('-').count() == 4 => "ID",
+            time if time.ends_with('Z') && time.contains('T') => "TIME",
+            other => other,
+        });
+        shown.push_str(end);
+    }
+    shown
+}
+
+const ADD: [&str; 9] = [
+    "publisher",
+    "add",
+    "acme/awesome-model",
+    "--provider",
+    "github",
+    "--set",
+    "repository=acme/train",
+    "--set",
+    "branch=main",
+];
+
+#[test]
+fn publishers_are_added_listed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run(folder.path(), arguments);
+    insta::assert_snapshot!(run(&["publisher", "list"]), @"no trusted publishers");
+    insta::assert_snapshot!(
+        run(&[&ADD[..], &["--set", "workflow=.github/workflows/publish.yml", "--pin", "repository_id=74", "--allow-event", "workflow_run"]].concat()),
+        @"
+    trusted publisher ID of acme/awesome-model
+      provider     GitHub Actions, https://token.actions.githubusercontent.com
+      branch       main
+      repository   acme/train
+      workflow     publish.yml
+      pinned       repository_id = 74
+      will pin     repository_owner_id, at the first exchange
+      refuses      event_name pull_request_target
+      accepts      event_name workflow_run (anybody who can open a pull request can start such a run, and it has the repository's identity)
+      may          write
+    "
+    );
+    let listed = Command::new(env!("CARGO_BIN_EXE_countersign-server"))
+        .args(["publisher", "list", "acme/awesome-model", "--json"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed[0]["rules"]["conditions"]["branch"][0], "main");
+    let id = listed[0]["id"].as_str().unwrap();
+    insta::assert_snapshot!(run(&["publisher", "remove", id]), @"removed the trusted publisher ID of acme/awesome-model");
+    insta::assert_snapshot!(run(&["publisher", "remove", id]), @"
+    countersign-server: there is no publisher ID; `publisher list` shows those there are
+    (failed)
+    ");
+    insta::assert_snapshot!(run(&["exchanges"]), @"no exchanges on record");
+}
+
+#[test]
+fn what_cannot_be_a_publisher_is_refused_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run(folder.path(), arguments);
+    let add = |resource: &str, rest: &[&str]| {
+        run(&[&["publisher", "add", resource, "--provider", "github"], rest].concat())
+    };
+    insta::assert_snapshot!(add("acme/model", &[]), @"
+    countersign-server: a publisher needs at least one condition; without one every run of https://token.actions.githubusercontent.com would match
+    (failed)
+    ");
+    insta::assert_snapshot!(add("acme/model", &["--set", "branch=main"]), @"
+    countersign-server: these conditions do not say whose runs are meant on https://token.actions.githubusercontent.com; set repository=OWNER/NAME, or pin repository_id or repository_owner_id
+    (failed)
+    ");
+    insta::assert_snapshot!(add("acme/model", &["--set", "repository=acme/*"]), @r#"
+    countersign-server: expected OWNER/NAME with the exact names, without wildcards as repository, found Text("acme/*")
+    (failed)
+    "#);
+    insta::assert_snapshot!(add("acme/model", &["--set", "repository"]), @r#"
+    countersign-server: --set: expected FIELD=VALUE, found "repository"
+    (failed)
+    "#);
+    insta::assert_snapshot!(add("acme/model", &["--set", "repository=a/b", "--issuer", "https://ghes.example.com/_services/token"]), @r#"
+    countersign-server: the server exchanges no github tokens of https://ghes.example.com/_services/token; add it to [[issuers]] with preset = "github" (there now: https://token.actions.githubusercontent.com)
+    (failed)
+    "#);
+    assert!(add("a/b/c/d", &["--set", "repository=a/b"]).contains("expected a resource"));
+    assert!(!folder.path().join("countersign-data").exists(), "nothing was made for what was refused");
+}
+
+#[test]
+fn a_damaged_configuration_stops_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("countersign.toml"), "listen = \"nowhere\"\n").unwrap();
+    insta::assert_snapshot!(run(folder.path(), &["serve"]), @r#"
+    countersign-server: the configuration countersign.toml is not valid, line 1: expected an address such as 127.0.0.1:8080, found "nowhere"
+    (failed)
+    "#);
+    insta::assert_snapshot!(run(folder.path(), &["serve", "--config", "missing.toml"]), @"
+    countersign-server: cannot read the configuration missing.toml: No such file or directory (os error 2): No such file or directory (os error 2)
+    (failed)
+    ");
+}

@@ -1,0 +1,106 @@
+//! Bad configuration: the server does not start, and says which line and why.
+
+use countersign_server::config::Config;
+use std::path::Path;
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let error = Config::parse(text, Path::new("countersign.toml")).unwrap_err().to_string();
+    for words in expected {
+        assert!(error.contains(words), "{words:?} is not in: {error}");
+    }
+}
+
+#[test]
+fn the_defaults_need_no_file() {
+    let config = Config::without_file().unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.database, Path::new("countersign-data/countersign.db"));
+    let issuers: Vec<&str> = config.issuers.iter().map(|issuer| issuer.url.as_str()).collect();
+    assert_eq!(issuers, ["https://token.actions.githubusercontent.com", "https://gitlab.com"]);
+}
+
+#[test]
+fn the_whole_file_of_the_manual_is_read() {
+    let text = r#"
+        public_url = "https://trust.example.com"
+        listen     = "127.0.0.1:8080"
+        database   = "sqlite:countersign-data/countersign.db"
+        error_profile = "hub"
+        [tls]
+        certificate = "cert.pem"
+        key = "key.pem"
+        [[issuers]]
+        url = "https://token.actions.githubusercontent.com"
+        preset = "github"
+        audiences = ["https://trust.example.com"]
+        algorithms = ["RS256"]
+        max_lifetime = "1h"
+        max_exchanges = 1
+        jwks_file = "keys.json"
+    "#;
+    let config = Config::parse(text, Path::new("/etc/countersign/countersign.toml")).unwrap();
+    assert_eq!(config.database, Path::new("/etc/countersign/countersign-data/countersign.db"));
+    assert_eq!(config.tls.unwrap().key, Path::new("/etc/countersign/key.pem"));
+}
+
+#[test]
+fn d8_an_issuer_without_audience_stops_the_start() {
+    let issuer = "[[issuers]]\nurl = \"https://ci.example.com\"\npreset = \"generic\"\n";
+    check(
+        &format!("{issuer}audiences = []"),
+        &["line 1", "audiences is empty, so every token would be for us"],
+    );
+    check(&format!("{issuer}audiences = [\"\"]"), &["line 4", "expected an audience"]);
+    check(&format!("{issuer}algorithms = []"), &["line 1", "algorithms is empty"]);
+    check(&format!("{issuer}algorithms = [\"HS256\"]"), &["line 4", "expected one of RS256", "HS256"]);
+    check(&format!("{issuer}algorithms = [\"none\"]"), &["line 4", "expected one of RS256"]);
+    check(&format!("{issuer}max_exchanges = 0"), &["line 1", "max_exchanges is 0"]);
+    check(&format!("{issuer}max_lifetime = \"soon\""), &["line 4", "expected a duration"]);
+    check(&format!("{issuer}{issuer}"), &["line 4", "is there twice"]);
+}
+
+#[test]
+fn c2_confusable_issuers_stop_the_start() {
+    for url in [
+        "http://ci.example.com",
+        "https://CI.example.com",
+        "https://ci.example.com/",
+        "https://ci@evil",
+        "https://*.example.com",
+    ] {
+        let text = format!("listen = \"127.0.0.1:1\"\n[[issuers]]\nurl = \"{url}\"\npreset = \"generic\"\n");
+        check(&text, &["line 3"]);
+    }
+    let text = "public_url = \"https://a.example.com\"\n[[issuers]]\nurl = \"https://a.example.com\"\npreset = \"generic\"";
+    check(text, &["line 2", "does not exchange its own tokens"]);
+    let text = "[[issuers]]\nurl = \"https://gitlab.com\"\npreset = \"generic\"";
+    check(text, &["line 1", "set preset = \"gitlab\""]);
+}
+
+#[test]
+fn mistakes_are_shown_with_their_line_and_remedy() {
+    check("lsten = \"x\"", &["line 1", "unknown field `lsten`", "listen"]);
+    check("\nlisten = \"x\"", &["line 2", "expected an address such as 127.0.0.1:8080, found \"x\""]);
+    check("listen = 8080", &["line 1"]);
+    check(
+        "listen = \"0.0.0.0:80\"",
+        &["line 1", "id tokens would cross the network in clear", "behind_tls_proxy"],
+    );
+    check("plain_listen = \"0.0.0.0:80\"", &["line 1", "expected a loopback address"]);
+    check(
+        "public_url = \"http://trust.example.com\"",
+        &["line 1", "http:// is accepted for loopback addresses only"],
+    );
+    check("public_url = \"https://trust.example.com/x\"", &["line 1", "nothing after it"]);
+    check("database = \"mysql:x\"", &["line 1", "expected sqlite:PATH"]);
+    check("error_profile = \"oauth\"", &["line 1", "hub"]);
+    check("[tokens]\nlifetime = \"2h\"", &["line 2", "expected 1s to 1h"]);
+    check("[tokens]\nprefix = \"HF\"", &["line 2", "expected a prefix"]);
+    check("[tls]\nkey = \"x\"", &["certificate"]);
+    check(
+        "[[issuers]]\nurl = \"https://ci.example.com\"\npreset = \"jenkins\"",
+        &["line 3", "expected a provider: github, gitlab, generic"],
+    );
+    check("listen = ", &["line 1"]);
+}

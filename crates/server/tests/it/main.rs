@@ -1,0 +1,23 @@
+//! The server against real clients, real issuers and a real disk. `stage` sets it up in this process, `program` as a
+//! process of its own; each other module is one part of the threat table or one promise of the README.
+
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod grants;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod oauth;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tokens;

@@ -1,0 +1,165 @@
+//! Threats A, C and D as they meet the whole server: what is refused on the wire, and what is on record afterwards. The
+//! rows in full are tested in `countersign-verify`.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, exchange_parameters};
+
+const RESOURCE: &str = "acme/awesome-model";
+
+async fn trusting() -> Stage {
+    let stage = Stage::new().await;
+    stage.trust(RESOURCE).await;
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_and_forged_tokens() {
+    let stage = trusting().await;
+    let good = stage.token();
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let unsigned = format!("{signed}.");
+    stage.refused("x.y.z", RESOURCE, "encoding", "").await;
+    stage.refused("not a token", RESOURCE, "parts", "").await;
+    stage.refused(&unsigned, RESOURCE, "signature", "").await;
+    stage.refused(&stage.simulator.github().forge(&stage.claims()), RESOURCE, "signature", "").await;
+    assert_eq!(stage.issued().await, 0);
+    assert_eq!(stage.exchange(&good, RESOURCE).await.status, 200, "e9: none of that used the good token up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a16_large_bodies() {
+    let stage = trusting().await;
+    let body = exchange_parameters(&"a".repeat(17 * 1024), RESOURCE).to_string();
+    let answer = stage.post("application/json", body).await;
+    assert_eq!((answer.status, &answer.body["error"]), (413, &json!("invalid_request")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_our_own_access_token_is_no_id_token() {
+    let stage = trusting().await;
+    let answer = stage.exchange(&stage.token(), RESOURCE).await;
+    let token = answer.body["access_token"].as_str().unwrap();
+    stage.refused(token, RESOURCE, "encoding", "").await;
+    stage.refused(token.strip_prefix("hf_jwt_").unwrap(), RESOURCE, "token_type", "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c1_c2_c3_c8_an_issuer_nobody_configured_causes_no_request() {
+    let stage = trusting().await;
+    let trap = TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let trap_url = format!("http://{}", trap.local_addr().unwrap());
+    let own = stage.simulator.github().issuer().to_string();
+    let variants = [
+        trap_url.clone(),
+        format!("{trap_url}/github"),
+        format!("{own}/"),
+        own.to_uppercase(),
+        own.replace("http://", "https://"),
+        format!("{own}?x"),
+        format!("{own}#x"),
+        format!("{own}/../github"),
+        own.replace("127.0.0.1", "127.0.0.1@evil.example.com"),
+        own.replace("127.0.0.1", "localhost"),
+        own.replace("127.0.0.1", "127.1"),
+        format!(" {own}"),
+        format!("{own}\u{0}"),
+        "http://169.254.169.254/latest".to_owned(),
+        "a".repeat(5_000),
+        String::new(),
+    ];
+    for issuer in variants {
+        stage
+            .refused(
+                &stage.token_with("iss", issuer),
+                RESOURCE,
+                "unknown_issuer",
+                "not one whose id tokens are exchanged",
+            )
+            .await;
+    }
+    assert_eq!(stage.simulator.github().key_set_requests(), 0, "not even the configured issuer was asked");
+    assert!(trap.accept().is_err(), "nobody connected to the trap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c6_c7_b7_keys_belong_to_their_issuer() {
+    let stage = trusting().await;
+    // Signed by GitLab's key in GitHub's name, and the other way round.
+    let as_github = stage.simulator.gitlab().sign(&stage.claims());
+    stage.refused(&as_github, RESOURCE, "unknown_key", "").await;
+    let mut claims = stage.claims();
+    claims.insert("iss".to_owned(), stage.simulator.gitlab().issuer().as_str().into());
+    stage.refused(&stage.sign(&claims), RESOURCE, "unknown_key", "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d_times_and_audience() {
+    let stage = trusting().await;
+    let now = stage.now().as_seconds();
+    let rows: Vec<(&str, Value, &str)> = vec![
+        ("exp", json!(now - 31), "expired"),
+        ("exp", json!("never"), "malformed_claim"),
+        ("exp", Value::Null, "malformed_claim"),
+        ("nbf", json!(now + 31), "not_yet_valid"),
+        ("iat", json!(now + 31), "not_yet_valid"),
+        ("exp", json!(now + 3601), "lifetime"),
+        ("aud", json!(""), "audience"),
+        ("aud", json!([]), "audience"),
+        ("aud", json!(7), "audience"),
+        ("aud", json!(format!("{}/", stage.url)), "audience"),
+        ("aud", json!(format!("{}.evil", stage.url)), "audience"),
+        ("aud", json!([stage.url, "other"]), "audience"),
+        ("sub", json!(""), "malformed_claim"),
+        ("jti", json!(""), "malformed_claim"),
+    ];
+    for (claim, value, code) in &rows {
+        let answer = stage.exchange(&stage.token_with(claim, value.clone()), RESOURCE).await;
+        assert_eq!(
+            (answer.status, &answer.body["error"]),
+            (400, &json!("invalid_grant")),
+            "{claim} = {value}"
+        );
+        assert_eq!(stage.recorded(&answer).await.outcome, *code, "{claim} = {value}");
+    }
+    assert_eq!(stage.issued().await, 0);
+    assert_eq!(stage.exchange(&stage.token_with("aud", json!([stage.url])), RESOURCE).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d2_e3_a_token_is_remembered_as_long_as_it_is_good() {
+    let stage = trusting().await;
+    let token = stage.token();
+    let expiry = stage.now() + Duration::from_mins(5);
+    assert_eq!(stage.exchange(&token, RESOURCE).await.status, 200);
+    let other = stage.token();
+    stage.clock.set(expiry + Duration::from_secs(29));
+    // One second of leeway is left: still good, so still remembered, whatever was cleaned up by other exchanges.
+    for _ in 0..20 {
+        assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200);
+    }
+    let replay = stage.exchange(&token, RESOURCE).await;
+    assert!(replay.body["error_description"].as_str().unwrap().contains("exchanged before"), "{replay:?}");
+    assert_eq!(stage.exchange(&other, RESOURCE).await.status, 200);
+    stage.clock.set(expiry + Duration::from_secs(30));
+    stage.refused(&token, RESOURCE, "expired", "expired").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b12_keys_that_cannot_be_had_are_nobodys_refusal() {
+    let stage = Stage::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    drop(folder);
+    // An issuer that is configured and down: the port was free a moment ago.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let down = Stage::with(&format!("[[issuers]]\nurl = \"http://{free}\"\npreset = \"generic\"")).await;
+    let mut claims = down.claims();
+    claims.insert("iss".to_owned(), format!("http://{free}").into());
+    let answer = down.exchange(&down.sign(&claims), RESOURCE).await;
+    assert_eq!((answer.status, &answer.body["error"]), (503, &json!("temporarily_unavailable")));
+    drop(stage);
+}
