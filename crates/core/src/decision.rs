@@ -134,7 +134,8 @@ fn examine(publisher: &Publisher, token: &VerifiedToken) -> Report {
     checks.extend((rules.provider().preset().guard)(token, rules));
     checks.extend(rules.conditions().iter().map(|condition| check::condition(condition, token)));
     let first_pin = checks.len();
-    checks.extend(rules.pins().map(|(claim, id)| check::pin(claim, id, rules, token)));
+    let is_named = checks.iter().all(Check::passed);
+    checks.extend(rules.pins().map(|(claim, id)| check::pin(claim, id, rules, token, is_named)));
     let known_pins = rules.pins().filter(|(_, id)| id.is_some()).count();
     let proven = known_pins > 0
         && known_pins == checks.len() - first_pin

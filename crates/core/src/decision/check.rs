@@ -132,13 +132,21 @@ fn unread(claim: &str, value: Option<&serde_json::Value>) -> Actual {
 }
 
 /// Compares an immutable id with the pinned one, or demands that there is one to learn.
-pub(super) fn pin(claim: &str, id: Option<&str>, rules: &Rules, token: &VerifiedToken) -> Check {
+///
+/// Where everything else is right (`is_named`), a wrong id means that the name has changed hands, and the hint says so.
+pub(super) fn pin(
+    claim: &str,
+    id: Option<&str>,
+    rules: &Rules,
+    token: &VerifiedToken,
+    is_named: bool,
+) -> Check {
     let found = token.claims().text(claim);
     let is_id = |found: &str| rules.provider().preset().pin(claim).is_some_and(|pin| (pin.is_id)(found));
     let passed = found.is_some_and(|found| id.map_or_else(|| is_id(found), |id| id == found));
     let hint = match (passed, id, found) {
         (true, ..) => None,
-        (false, Some(_), Some(_)) => Some(OTHER_ID),
+        (false, Some(_), Some(_)) => is_named.then_some(OTHER_ID),
         (false, ..) => Some("the token must carry this id"),
     };
     Check {
@@ -150,8 +158,8 @@ pub(super) fn pin(claim: &str, id: Option<&str>, rules: &Rules, token: &Verified
     }
 }
 
-const OTHER_ID: &str = "this id is not the one that the publisher is held to: even where the name is the same, the \
-                        repository or its owner is not; it was transferred, or deleted and created again";
+const OTHER_ID: &str = "this id is not the one that the publisher is held to: the name is the same, the repository or its \
+                        owner is not; it was transferred, or deleted and created again";
 
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
