@@ -90,6 +90,16 @@ impl IssuerKeys {
             Source::Discovered(cache) => cache.find(key_id, algorithm).await,
         }
     }
+
+    /// Why the last fetch failed, for health checks and metrics; none if it did not, or for fixed keys. Cached keys may still
+    /// be in use.
+    #[cfg(feature = "fetch")]
+    pub fn last_failure(&self) -> Option<Arc<discovery::DiscoveryError>> {
+        match &self.0 {
+            Source::Fixed(_) => None,
+            Source::Discovered(cache) => cache.last_failure(),
+        }
+    }
 }
 
 impl KeyError {

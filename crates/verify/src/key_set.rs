@@ -29,7 +29,7 @@ pub struct IgnoredKey {
 #[non_exhaustive]
 pub enum KeySetError {
     /// Not the JSON of a set at all.
-    #[error("expected a JWK set, a JSON object with an array `keys`; {0}")]
+    #[error("expected a JWK set as at an issuer's `jwks_uri`, a JSON object with an array `keys`; found {0}")]
     NotASet(String),
     /// A set without any key that may be used.
     #[error("expected at least one usable key in the JWK set, found none{}", reasons(.0))]
@@ -46,7 +46,9 @@ pub enum NoKey {
     )]
     Unknown(String),
     /// The key of this name is for another algorithm.
-    #[error("the issuer's key {key_id:?} is for {key} only, but the token is signed with {token}")]
+    #[error(
+        "the issuer's key {key_id:?} is for {key} only, but the token is signed with {token}; have the issuer sign with {key}"
+    )]
     Algorithm {
         /// The `kid`.
         key_id: String,
@@ -56,7 +58,9 @@ pub enum NoKey {
         token: Algorithm,
     },
     /// The token names no key, and the issuer does not have exactly one, for this algorithm.
-    #[error("the token names no key (`kid`), which only an issuer with a single key for {0} may leave out")]
+    #[error(
+        "the token names no key (`kid`), which only an issuer with a single key, for {0}, may leave out; have it issued with a `kid`"
+    )]
     Unnamed(Algorithm),
 }
 
@@ -68,7 +72,7 @@ impl KeySet {
     pub fn parse(bytes: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
         let mut set = strict_object(bytes).map_err(|problem| KeySetError::NotASet(problem.to_string()))?;
         let Some(Value::Array(entries)) = set.remove("keys") else {
-            return Err(KeySetError::NotASet("found none".to_owned()));
+            return Err(KeySetError::NotASet("no such array".to_owned()));
         };
         let mut keys = Vec::new();
         let mut ignored = Vec::new();

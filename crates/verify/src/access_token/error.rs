@@ -15,14 +15,14 @@ use crate::registered::{MalformedClaim, NotCurrent};
 pub enum AccessTokenError {
     /// Neither a JWT nor one behind a scannable prefix.
     #[error(
-        "expected an access token: a JWT, or one behind a prefix such as `hf_jwt_`; found something else"
+        "expected an access token: a JWT, or one behind a prefix such as `hf_jwt_`; found something else; send the access token as it was issued"
     )]
     Prefix,
     /// Not a signed JWT, or not one of `typ` at+jwt: an id token, for instance.
     #[error(transparent)]
     Malformed(#[from] ParseError),
     /// Not signed as the server signs.
-    #[error("expected an access token signed with ES256, found {0}")]
+    #[error("expected an access token signed with ES256, found {0}; send one that the server issued")]
     Algorithm(Algorithm),
     /// The server has no such key, or its keys cannot be fetched.
     #[error(transparent)]
@@ -31,7 +31,7 @@ pub enum AccessTokenError {
     #[error(transparent)]
     Signature(#[from] BadSignature),
     /// Issued by another server.
-    #[error("expected an access token of {expected}, found `iss` {found:?}")]
+    #[error("expected an access token of {expected}, found `iss` {found:?}; exchange the id token there")]
     Issuer {
         /// The server that is trusted.
         expected: IssuerUrl,

@@ -53,7 +53,7 @@ fn describe(aud: Option<&Value>) -> String {
     match aud {
         None => "missing".to_owned(),
         Some(Value::Array(values)) => {
-            let more = if values.len() > 4 { ", …" } else { "" };
+            let more = if values.len() > 4 { ", and more" } else { "" };
             format!("[{}{more}]", values.iter().take(4).map(show).collect::<Vec<_>>().join(", "))
         }
         Some(value) => show(value),

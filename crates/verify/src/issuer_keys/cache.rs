@@ -79,6 +79,12 @@ impl Cache {
         self.settle(key_id, algorithm)
     }
 
+    /// Why the last fetch failed, once it has ended.
+    pub(super) fn last_failure(&self) -> Option<Arc<DiscoveryError>> {
+        let attempts = self.attempts();
+        if attempts.is_running() { None } else { attempts.failure.clone() }
+    }
+
     /// Answers from what there is now. A key that is missing while the issuer cannot be asked is not thereby wrong.
     fn settle(&self, key_id: Option<&str>, algorithm: Algorithm) -> Result<Arc<VerificationKey>, KeyError> {
         let now = Instant::now();
@@ -112,8 +118,8 @@ impl Cache {
     /// It runs in a task of its own, so that it ends even if the caller that began it goes away.
     fn refresh(self: &Arc<Self>, now: Instant) -> Option<watch::Receiver<()>> {
         let mut attempts = self.attempts();
-        if let Some(running) = attempts.running.as_ref().filter(|running| running.has_changed().is_ok()) {
-            return Some(running.clone());
+        if attempts.is_running() {
+            return attempts.running.clone();
         }
         if attempts.last.is_some_and(|last| now.duration_since(last) < self.settings.cooldown) {
             return None;
@@ -167,6 +173,12 @@ impl Cache {
     fn attempts(&self) -> MutexGuard<'_, Attempts> {
         // Every change is one assignment: what a panic leaves behind is still true.
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Attempts {
+    fn is_running(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.has_changed().is_ok())
     }
 }
 

@@ -169,6 +169,7 @@ async fn b12_an_issuer_that_is_down_is_unavailable_only_beyond_the_hard_max_age(
         find(&keys, "rsa").await.unwrap();
         settle().await;
     }
+    assert!(keys.last_failure().is_some());
     // A key that might be new cannot be called wrong while the issuer cannot be asked.
     assert_eq!(find(&keys, "unknown").await, Err("keys_unavailable"));
     advance(REFRESH_AFTER).await;
@@ -176,6 +177,7 @@ async fn b12_an_issuer_that_is_down_is_unavailable_only_beyond_the_hard_max_age(
     issuer.publish(&[RSA.jwk()]);
     advance(COOLDOWN).await;
     find(&keys, "rsa").await.unwrap();
+    assert!(keys.last_failure().is_none());
 }
 
 #[tokio::test(start_paused = true)]
