@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use countersign_core::publisher::PublisherId;
 use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 mod exchanges;
 mod keys;
@@ -23,7 +23,11 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
+    reading: Semaphore,
 }
+
+/// Queries at once: more would only open more connections to the same disk.
+const READERS: usize = 4;
 
 impl SqliteStore {
     /// Opens the file, makes it if there is none (readable by its owner only), and brings its schema up to date.
@@ -38,7 +42,8 @@ impl SqliteStore {
         Ok(Self {
             path: path.to_owned(),
             writer: Writer::start(connection)?,
-            readers: Mutex::new(Vec::new()),
+            readers: Mutex::default(),
+            reading: Semaphore::new(READERS),
         })
     }
 
@@ -47,6 +52,7 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let _permit = self.reading.acquire().await.map_err(|_| StoreError::Closed)?;
         let idle = self.readers.lock().map_err(|_| StoreError::Closed)?.pop();
         let path = self.path.clone();
         let work = move || {

@@ -117,7 +117,7 @@ fn a_damaged_configuration_stops_every_command() {
     (failed)
     "#);
     insta::assert_snapshot!(run(folder.path(), &["serve", "--config", "missing.toml"]), @"
-    countersign-server: cannot read the configuration missing.toml: No such file or directory (os error 2): No such file or directory (os error 2)
+    countersign-server: cannot read the configuration missing.toml: No such file or directory (os error 2)
     (failed)
     ");
 }

@@ -21,27 +21,24 @@ fn the_defaults_need_no_file() {
 }
 
 #[test]
-fn the_whole_file_of_the_manual_is_read() {
-    let text = r#"
-        public_url = "https://trust.example.com"
-        listen     = "127.0.0.1:8080"
-        database   = "sqlite:countersign-data/countersign.db"
-        error_profile = "hub"
-        [tls]
-        certificate = "cert.pem"
-        key = "key.pem"
-        [[issuers]]
-        url = "https://token.actions.githubusercontent.com"
-        preset = "github"
-        audiences = ["https://trust.example.com"]
-        algorithms = ["RS256"]
-        max_lifetime = "1h"
-        max_exchanges = 1
-        jwks_file = "keys.json"
-    "#;
-    let config = Config::parse(text, Path::new("/etc/countersign/countersign.toml")).unwrap();
-    assert_eq!(config.database, Path::new("/etc/countersign/countersign-data/countersign.db"));
-    assert_eq!(config.tls.unwrap().key, Path::new("/etc/countersign/key.pem"));
+fn every_toml_of_the_documentation_is_valid() {
+    let manual = include_str!("../../../../docs/configuration.md");
+    let operating = include_str!("../../../../docs/operating.md");
+    let examples = [manual, operating].into_iter().flat_map(|page| page.split("```toml\n").skip(1));
+    let parsed: Vec<Config> = examples
+        .map(|rest| rest.split("```").next().unwrap())
+        .map(|text| Config::parse(text, Path::new("/etc/countersign/countersign.toml")).unwrap())
+        .collect();
+    assert_eq!(parsed.len(), 2);
+    assert_eq!(parsed[0].database, Path::new("/etc/countersign/countersign-data/countersign.db"));
+    assert_eq!(parsed[0].issuers.len(), 3);
+    assert_eq!(parsed[1].tls.as_ref().unwrap().key, Path::new("/etc/countersign/privkey.pem"));
+    // Every key is in the manual: its names are those of the raw configuration's fields.
+    let raw = include_str!("../../src/config/raw.rs");
+    for line in raw.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")) {
+        let Some((name, _)) = line.split_once(':').filter(|(name, _)| !name.contains(' ')) else { continue };
+        assert!(manual.contains(name), "{name} is not in docs/configuration.md");
+    }
 }
 
 #[test]

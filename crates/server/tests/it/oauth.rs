@@ -26,8 +26,14 @@ fn check(answer: &Answer, status: u16, error: &str, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i1_other_methods() {
+async fn i1_i18_one_way_to_a_token() {
     let stage = Stage::new().await;
+    for path in
+        ["/token", "/oauth/token/", "/oauth/refresh", "/oauth/introspect", "/oauth//token", "/OAUTH/TOKEN"]
+    {
+        let response = stage.http.post(format!("{}{path}", stage.url)).send().await.unwrap();
+        assert_eq!(response.status(), 404, "{path}");
+    }
     for method in [reqwest::Method::GET, reqwest::Method::PUT, reqwest::Method::DELETE] {
         let response = stage.http.request(method, format!("{}/oauth/token", stage.url)).send().await.unwrap();
         assert_eq!(response.status(), 405);
