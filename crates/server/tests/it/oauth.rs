@@ -134,6 +134,22 @@ async fn i9_what_does_not_exist_looks_like_what_is_not_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn i12_answers_are_never_cached() {
+    let stage = Stage::new().await;
+    stage.trust(RESOURCE).await;
+    for (token, status) in [(stage.token(), 200), ("x.y.z".to_owned(), 400)] {
+        let request =
+            stage.http.post(format!("{}/oauth/token", stage.url)).header("content-type", "application/json");
+        let response = request.body(exchange_parameters(&token, RESOURCE).to_string()).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(
+            (&response.headers()["cache-control"], &response.headers()["pragma"]),
+            (&"no-store".parse().unwrap(), &"no-cache".parse().unwrap())
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn i13_hostile_claims_in_a_refusal() {
     let stage = Stage::new().await;
     let token = stage.token_with("ref", "refs/heads/\"\\\u{e9}\n\u{7}<script>");

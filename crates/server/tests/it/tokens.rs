@@ -47,8 +47,9 @@ async fn a20_our_own_access_token_is_no_id_token() {
     stage.refused(token.strip_prefix("hf_jwt_").unwrap(), RESOURCE, "token_type", "").await;
 }
 
+/// What is never resolved cannot be rebound either (C4), nor lead to a private address (C3).
 #[tokio::test(flavor = "multi_thread")]
-async fn c1_c2_c3_c8_an_issuer_nobody_configured_causes_no_request() {
+async fn c1_c2_c3_c4_c8_an_issuer_nobody_configured_causes_no_request() {
     let stage = trusting().await;
     let trap = TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
