@@ -88,6 +88,22 @@ async fn b8_unknown_keys_cause_one_fetch_per_cooldown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn b8_the_cooldown_begins_when_a_slow_fetch_ends() {
+    let (issuer, keys) = issuer();
+    issuer.hang();
+    let slow = tokio::spawn({
+        let keys = Arc::clone(&keys);
+        async move { find(&keys, "rsa").await }
+    });
+    settle().await;
+    advance(COOLDOWN * 2).await;
+    issuer.resume();
+    slow.await.unwrap().unwrap();
+    assert_eq!(find(&keys, "unknown").await, Err("unknown_key"));
+    assert_eq!(issuer.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn b9_a_failure_cools_down_too() {
     let (issuer, keys) = issuer();
     issuer.answer(Err(FetchError::Status(500)));

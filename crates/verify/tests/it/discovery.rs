@@ -10,7 +10,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use countersign_core::Algorithm;
-use countersign_verify::{DiscoverySettings, HttpFetch, HttpSettings, IssuerKeys, KeyError};
+use countersign_verify::{
+    DiscoveryError, DiscoverySettings, Fetch, FetchFuture, HttpFetch, HttpSettings, IssuerKeys, KeyError,
+};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -199,6 +201,32 @@ async fn c7_urls_that_only_look_like_the_issuer_are_refused() {
         assert!(refused && !message.contains("pw"), "{message}");
         assert_eq!(server.requests(), 1);
     }
+}
+
+/// An issuer on HTTPS whose keys are said to be on plain HTTP.
+#[derive(Debug)]
+struct Downgrade;
+
+impl Fetch for Downgrade {
+    fn get<'a>(&'a self, url: &'a str) -> FetchFuture<'a> {
+        Box::pin(async move {
+            assert_eq!(url, "https://token.example.com/.well-known/openid-configuration");
+            let document =
+                json!({"issuer": "https://token.example.com", "jwks_uri": "http://127.0.0.1:9/keys"});
+            Ok(document.to_string().into_bytes())
+        })
+    }
+}
+
+#[tokio::test]
+async fn c7_keys_of_an_https_issuer_never_come_over_plain_http() {
+    let key_origins = vec!["http://127.0.0.1:9".parse().unwrap()];
+    let allowed = DiscoverySettings { key_origins, ..DiscoverySettings::default() };
+    let issuer = "https://token.example.com".parse().unwrap();
+    let keys = IssuerKeys::discovered(issuer, vec![Algorithm::Rs256], Arc::new(Downgrade), allowed);
+    keys.find(Some("rsa"), Algorithm::Rs256).await.unwrap_err();
+    let failure = keys.last_failure().unwrap();
+    assert!(matches!(*failure, DiscoveryError::ForeignKeys { .. }), "{failure}");
 }
 
 #[tokio::test]
