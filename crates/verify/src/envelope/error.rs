@@ -20,7 +20,7 @@ pub enum ParseError {
     },
     /// Not a signed JWT in compact form: encrypted (five parts), in JSON form, or something else altogether.
     #[error(
-        "expected a signed JWT: three parts separated by dots; found {0} part(s); send the id token itself, unencrypted \
+        "expected a signed JWT: three parts separated by dots; found {0} part(s); send the token itself, unencrypted \
          and unquoted"
     )]
     Parts(usize),
