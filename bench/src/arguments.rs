@@ -1,0 +1,50 @@
+//! What can be asked of the benchmark.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Measures exchanges with a durable ledger beside what their cryptography alone costs, on one core.
+#[derive(Debug, Parser)]
+#[command(name = "countersign-bench", args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) part: Option<Part>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// Parts of the measurement that run in a process of their own, because a core is chosen per process.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Part {
+    /// Measures the cryptographic limit on the tokens in a folder, and prints it as JSON.
+    #[command(hide = true)]
+    Limit {
+        /// Where the workload was written.
+        folder: PathBuf,
+    },
+}
+
+/// The size of the measurement. The bounds keep it below the five minutes that a token lives.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The server to measure; by default the one beside this program.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) server: Option<PathBuf>,
+    /// Keep-alive connections, each with one request under way.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) connections: u16,
+    /// How often limit and throughput are measured, in turns; medians are reported.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=5))]
+    pub(crate) rounds: u16,
+    /// Exchanges in each round, and twice as many for the latency.
+    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(100..=20_000))]
+    pub(crate) exchanges: u32,
+    /// Where the database is put for the time of the measurement; by default beside this program, since a temporary folder
+    /// may be in memory, where nothing is ever written to a disk.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Saves the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
