@@ -59,8 +59,10 @@ impl VerifiedToken {
     }
 }
 
-/// What identifies an id token among the tokens of its issuer: its `jti`, or the SHA-256 of the token where the provider
-/// gives none. The two kinds never collide, whatever a `jti` looks like.
+/// What identifies an id token among the tokens of its issuer: its `jti`, or the SHA-256 of its signed part where the
+/// provider gives none. The two kinds never collide, whatever a `jti` looks like.
+///
+/// Not of the whole token: whoever holds one can turn an ECDSA signature into a second valid one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ReplayKey(String);

@@ -210,7 +210,7 @@ impl AuthorizedAccess {
         self.claims.exp
     }
 
-    /// The `jti`, under which the server's revocation list names the token.
+    /// The `jti`: the exchange that the token came from, under which the server's ledger has it.
     pub fn token_id(&self) -> &str {
         &self.claims.jti
     }
