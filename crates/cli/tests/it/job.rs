@@ -24,6 +24,7 @@ pub(crate) struct Job {
 }
 
 /// What the server answers, and what it was asked.
+#[derive(Default)]
 pub(crate) struct Answers {
     mint: Answer,
     token: Answer,
@@ -51,6 +52,12 @@ impl Job {
             .with("GITHUB_ACTIONS", "true")
             .with("ACTIONS_ID_TOKEN_REQUEST_URL", &mint)
             .with("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "the-mint-credential")
+    }
+
+    /// A job with these variables whose registry is no pretended one.
+    pub(crate) fn at(url: &str, variables: Vec<(String, String)>) -> Self {
+        let variables = variables.into_iter().collect();
+        Self { url: url.to_owned(), answers: Arc::default(), variables }.with("HF_ENDPOINT", url)
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {

@@ -1,7 +1,14 @@
-//! The real binary against a pretend mint endpoint and token endpoint.
+//! The real binary against a pretend mint endpoint and token endpoint, which `job` plays, and against the real server and
+//! the simulated providers, which `registry` starts.
 
 #[cfg(test)]
 mod job;
+#[cfg(test)]
+mod library;
+#[cfg(test)]
+mod registry;
+#[cfg(test)]
+mod server;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

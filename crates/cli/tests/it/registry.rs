@@ -1,0 +1,125 @@
+//! A registry with the real server, on real time, and a pretend GitHub and GitLab whose jobs publish there.
+
+use std::sync::Arc;
+
+use countersign_core::publisher::{PublisherState, RawRules, Revision};
+use countersign_core::{AccessToken, IssuerUrl, Permission, Provider, Publisher, Resource, Rules, Scalar};
+use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh_id};
+use countersign_server::config::Config;
+use countersign_server::http::App;
+use countersign_server::serve::{Server, Surroundings};
+use countersign_server::store::RecordedExchange;
+use countersign_simulator::{Overrides, Simulator};
+use countersign_verify::AccessTokenVerifier;
+use tempfile::TempDir;
+
+use crate::job::Job;
+
+pub(crate) const RESOURCE: &str = "acme/model";
+/// A configured issuer whose keys cannot be had.
+pub(crate) const ISSUER_THAT_IS_DOWN: &str = "http://127.0.0.1:1";
+
+pub(crate) struct Registry {
+    pub(crate) url: String,
+    pub(crate) simulator: Simulator,
+    app: Arc<App>,
+    _folder: TempDir,
+}
+
+impl Registry {
+    /// Trusts the usual runs on GitHub and GitLab for a few resources.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let simulator = Simulator::start().await.unwrap();
+        let (github, gitlab) = (simulator.github().issuer().clone(), simulator.gitlab().issuer().clone());
+        let configuration = format!(
+            "listen = \"127.0.0.1:0\"\n[[issuers]]\nurl = \"{github}\"\npreset = \"github\"\n[[issuers]]\nurl = \"{gitlab}\"\n\
+             preset = \"gitlab\"\n[[issuers]]\nurl = \"{ISSUER_THAT_IS_DOWN}\"\npreset = \"generic\"\n"
+        );
+        let config = Config::parse(&configuration, &folder.path().join("countersign.toml")).unwrap();
+        let (clock, randomness) = (Arc::new(SystemClock), Arc::new(SystemRandomness));
+        let surroundings = Surroundings { clock, randomness, encryption_key: None };
+        let server = Server::prepare(config, surroundings).await.unwrap();
+        let registry = Self {
+            url: server.public_url().to_string(),
+            simulator,
+            app: Arc::clone(server.app()),
+            _folder: folder,
+        };
+        tokio::spawn(server.run());
+        for resource in [RESOURCE, "acme", "pkg:pypi/acme-lib"] {
+            let conditions = [("repository", "acme/train"), ("branch", "main"), ("workflow", "publish.yml")];
+            let pins = [("repository_id", "74"), ("repository_owner_id", "65")];
+            registry.trust(resource, Provider::Github, &github, &conditions, &pins).await;
+        }
+        registry.trust(RESOURCE, Provider::Gitlab, &gitlab, &[("project", "acme/train")], &[]).await;
+        registry
+    }
+
+    async fn trust(
+        &self,
+        resource: &str,
+        provider: Provider,
+        issuer: &IssuerUrl,
+        conditions: &[(&str, &str)],
+        pins: &[(&str, &str)],
+    ) {
+        let resource: Resource = resource.parse().unwrap();
+        let text = |value: &str| vec![Scalar::Text(value.to_owned())];
+        let rules = RawRules {
+            issuer: issuer.clone(),
+            provider,
+            conditions: conditions.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect(),
+            pins: pins.iter().map(|(name, id)| ((*name).to_owned(), Some((*id).to_owned()))).collect(),
+            allowed_events: [].into(),
+        };
+        let publisher = Publisher {
+            id: fresh_id(&SystemClock, &SystemRandomness).parse().unwrap(),
+            permission: resource.highest_permission(),
+            resource,
+            rules: Rules::try_from(rules).unwrap(),
+            state: PublisherState::Enabled,
+            revision: Revision(1),
+        };
+        self.app.exchange.store.add_publisher(publisher, SystemClock.now()).await.unwrap();
+    }
+
+    /// A job on GitHub that may mint id tokens.
+    pub(crate) fn github(&self, overrides: &Overrides) -> Job {
+        Job::at(&self.url, self.simulator.github().job(overrides))
+    }
+
+    /// A job on GitLab with these (variable, audience) under `id_tokens`.
+    pub(crate) fn gitlab(&self, id_tokens: &[(&str, &str)]) -> Job {
+        Job::at(&self.url, self.simulator.gitlab().job(&Overrides::new(), id_tokens))
+    }
+
+    /// An id token of the usual run on GitHub, for this registry.
+    pub(crate) fn id_token(&self, overrides: &Overrides) -> String {
+        self.simulator.github().mint(overrides, &self.url)
+    }
+
+    /// The exchanges on record, newest first.
+    pub(crate) async fn exchanges(&self) -> Vec<RecordedExchange> {
+        self.app.exchange.store.latest_exchanges(100).await.unwrap()
+    }
+
+    /// Verifies an access token as a registry would.
+    pub(crate) async fn verify(&self, token: &str, resource: &str, permission: Permission) {
+        let keys = serde_json::to_vec(self.app.exchange.signer.jwks()).unwrap();
+        let keys = AccessTokenVerifier::keys(&keys).unwrap();
+        let own = &self.url;
+        let verifier = AccessTokenVerifier::offline(own.parse().unwrap(), own.parse().unwrap(), keys);
+        let (token, resource) = (AccessToken::from(token.to_owned()), resource.parse().unwrap());
+        let access = verifier.verify(&token, &resource, permission, SystemClock.now()).unwrap();
+        assert_eq!(access.token_id(), self.exchanges().await[0].id.to_string());
+    }
+
+    /// What a refused job wrote, without what changes from run to run: the id in it is that of the latest exchange.
+    pub(crate) async fn refusal(&self, job: &Job, arguments: &[&str]) -> String {
+        let shown = job.fail(arguments);
+        let id = self.exchanges().await[0].id.to_string();
+        assert!(shown.contains(&id), "{id} is not in {shown}");
+        shown.replace(&id, "REQUEST").replace(self.simulator.github().issuer().as_str(), "GITHUB")
+    }
+}
