@@ -165,7 +165,7 @@ fn notices(rules: &Rules, token: &VerifiedToken, lessons: &[(&'static str, Strin
     let preset = rules.provider().preset();
     let mut notices = Vec::new();
     let asks_for_environment = rules.has_field("environment") || rules.has_pointer("environment");
-    if let Some(environment) = preset.field("environment").and_then(|field| (field.read)(token))
+    if let Some(environment) = preset.field("environment").and_then(|field| field.value_in(token))
         && !asks_for_environment
     {
         notices.push(Notice::EnvironmentNotRequired { environment: environment.into_owned() });

@@ -3,7 +3,6 @@
 //! A provider is one file here with one [`Preset`]: data and small pure functions. Everything that treats providers
 //! differently asks the preset; the only `match` over providers is [`Provider::preset`].
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,9 +10,22 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod field;
+mod issuer_form;
+mod pin;
+
+mod bitbucket;
+mod buildkite;
+mod circleci;
+mod depot;
+mod forgejo;
 mod generic;
+mod gitea;
 mod github;
 mod gitlab;
+
+pub use field::{Case, Field};
+pub use pin::Pin;
 
 use crate::algorithm::Algorithm;
 use crate::decision::Check;
@@ -29,6 +41,18 @@ pub enum Provider {
     Github,
     /// GitLab CI, on gitlab.com and self-managed.
     Gitlab,
+    /// CircleCI.
+    Circleci,
+    /// Buildkite.
+    Buildkite,
+    /// Bitbucket Pipelines.
+    Bitbucket,
+    /// Forgejo Actions.
+    Forgejo,
+    /// Gitea Actions.
+    Gitea,
+    /// Depot CI.
+    Depot,
     /// Any other OIDC issuer: conditions by JSON Pointer only, nothing pinned.
     Generic,
 }
@@ -40,8 +64,11 @@ pub struct Preset {
     pub name: &'static str,
     /// The name in sentences.
     pub title: &'static str,
-    /// Its public issuers. They belong to this preset: no other may be used with them.
+    /// The issuers that a server knows without being told. They belong to this preset: no other may be used with them.
     pub issuers: &'static [&'static str],
+    /// Its other issuers, which belong to it in the same way: `*` stands for what a customer, region or installation puts
+    /// into one label or path segment.
+    pub issuer_forms: &'static [&'static str],
     /// Friendly fields that a publisher's conditions may name.
     pub fields: &'static [Field],
     /// Immutable ids that a publisher is held to.
@@ -54,53 +81,14 @@ pub struct Preset {
     pub names_tenant: fn(&Rules) -> bool,
     /// How to say whose runs are meant: the remedy when `names_tenant` says no.
     pub tenant_remedy: &'static str,
-    /// Whether a condition may read `sub`: not where the provider lets its users template it.
-    pub subject_is_stable: bool,
+    /// Claims that conditions may not read, by the beginning of their JSON Pointer, and why.
+    pub unfit_claims: &'static [(&'static str, &'static str)],
     /// Claims that its tokens are known to carry; empty if that cannot be said.
     pub known_claims: &'static [&'static str],
     /// Claims that say which run it was, for the record; empty for all that are not lists or objects.
     pub recorded_claims: &'static [&'static str],
     /// Settings of an issuer that says nothing else.
     pub defaults: Defaults,
-}
-
-/// A condition's friendly name for (part of) a claim.
-#[derive(Debug)]
-pub struct Field {
-    /// The name, as in `--set branch=main`.
-    pub name: &'static str,
-    /// The claim that it is read from, for explanations.
-    pub claim: &'static str,
-    /// How values compare.
-    pub case: Case,
-    /// Whether a condition on it takes one value only.
-    pub single: bool,
-    /// Reads what a person wrote: the value to compare with, or what was expected instead.
-    pub parse: fn(&str) -> Result<String, &'static str>,
-    /// Reads it from a token; `None` never matches.
-    pub read: for<'a> fn(&'a VerifiedToken) -> Option<Cow<'a, str>>,
-}
-
-/// How a provider compares names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Case {
-    /// Byte for byte.
-    Sensitive,
-    /// ASCII letters fold; nothing else does.
-    AsciiInsensitive,
-}
-
-/// An immutable id that a provider puts beside a name (invariant 6: names are not identities).
-#[derive(Debug)]
-pub struct Pin {
-    /// The claim.
-    pub claim: &'static str,
-    /// The field whose condition makes it be learned at first use.
-    pub learned_with: &'static str,
-    /// Whether a text can be such an id.
-    pub is_id: fn(&str) -> bool,
-    /// What an id looks like, for messages.
-    pub form: &'static str,
 }
 
 /// What starts runs at a provider.
@@ -127,32 +115,54 @@ pub struct Defaults {
 
 impl Provider {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Github, Self::Gitlab, Self::Generic];
+    pub const ALL: [Self; 9] = [
+        Self::Github,
+        Self::Gitlab,
+        Self::Circleci,
+        Self::Buildkite,
+        Self::Bitbucket,
+        Self::Forgejo,
+        Self::Gitea,
+        Self::Depot,
+        Self::Generic,
+    ];
 
     /// The facts about it.
     pub const fn preset(self) -> &'static Preset {
         match self {
             Self::Github => &github::PRESET,
             Self::Gitlab => &gitlab::PRESET,
+            Self::Circleci => &circleci::PRESET,
+            Self::Buildkite => &buildkite::PRESET,
+            Self::Bitbucket => &bitbucket::PRESET,
+            Self::Forgejo => &forgejo::PRESET,
+            Self::Gitea => &gitea::PRESET,
+            Self::Depot => &depot::PRESET,
             Self::Generic => &generic::PRESET,
         }
     }
 
-    /// The provider that a public issuer belongs to.
+    /// The provider that an issuer belongs to, if that can be said from its URL.
     pub fn owning(issuer: &IssuerUrl) -> Option<Self> {
-        Self::ALL.into_iter().find(|provider| provider.preset().issuers.contains(&issuer.as_str()))
+        Self::ALL.into_iter().find(|provider| provider.preset().owns(issuer))
     }
 
     /// What a token says of itself in the friendly fields, such as `repository acme/train, branch main`.
     pub fn presented(self, token: &VerifiedToken) -> String {
         let fields = self.preset().fields.iter();
-        let told = fields.filter_map(|field| Some(format!("{} {}", field.name, (field.read)(token)?)));
+        let told = fields.filter_map(|field| Some(format!("{} {}", field.name, field.value_in(token)?)));
         let told: Vec<String> = told.collect();
         if told.is_empty() { format!("subject {}", token.subject()) } else { told.join(", ") }
     }
 }
 
 impl Preset {
+    /// Whether the issuer is one of its own.
+    pub fn owns(&self, issuer: &IssuerUrl) -> bool {
+        self.issuers.contains(&issuer.as_str())
+            || self.issuer_forms.iter().any(|form| issuer_form::has_form(issuer, form))
+    }
+
     /// The field of that name.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
@@ -161,16 +171,6 @@ impl Preset {
     /// The pin of that claim.
     pub fn pin(&self, claim: &str) -> Option<&'static Pin> {
         self.pins.iter().find(|pin| pin.claim == claim)
-    }
-}
-
-impl Case {
-    /// Whether two values are the same under it.
-    pub fn equal(self, left: &str, right: &str) -> bool {
-        match self {
-            Self::Sensitive => left == right,
-            Self::AsciiInsensitive => left.eq_ignore_ascii_case(right),
-        }
     }
 }
 
@@ -212,41 +212,9 @@ impl fmt::Display for Provider {
     }
 }
 
-// What several providers' fields have in common.
+/// Why conditions on `sub` are refused where a provider has it so.
+const TEMPLATED: &str =
+    "the provider lets its users template `sub`; use the preset's fields or the claims behind it";
 
-fn claim<'a>(token: &'a VerifiedToken, name: &str) -> Option<Cow<'a, str>> {
-    token.claims().text(name).filter(|text| !text.is_empty()).map(Cow::Borrowed)
-}
-
-fn parse_ref_name(text: &str) -> Result<String, &'static str> {
-    const EXPECTED: &str =
-        "a branch or tag name as git allows it, without refs/heads/ or refs/tags/ and without wildcards";
-    let forbidden = |character: char| character.is_control() || " ~^:?*[\\".contains(character);
-    let fits = !text.is_empty()
-        && text.len() <= 255
-        && !text.starts_with(['/', '-'])
-        && !text.ends_with(['/', '.'])
-        && !text.starts_with("refs/")
-        && !text.contains("..")
-        && !text.contains("//")
-        && !text.contains("@{")
-        && !text.contains(forbidden);
-    if fits { Ok(text.to_owned()) } else { Err(EXPECTED) }
-}
-
-fn parse_environment(text: &str) -> Result<String, &'static str> {
-    let fits =
-        !text.is_empty() && text.len() <= 255 && !text.contains(char::is_control) && text.trim() == text;
-    if fits { Ok(text.to_owned()) } else { Err("an environment's name, without white space around it") }
-}
-
-fn is_path_segment(text: &str) -> bool {
-    !matches!(text, "" | "." | "..")
-        && text.len() <= 255
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-}
-
-fn is_decimal_id(text: &str) -> bool {
-    (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-const DECIMAL_ID: &str = "1 to 20 digits";
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,7 @@ pub(super) fn event(rules: &Rules, token: &VerifiedToken) -> Option<Check> {
 pub(super) fn condition(condition: &Condition, token: &VerifiedToken) -> Check {
     let expected = condition.values().iter().map(|value| shorten(&value.to_string())).collect();
     let (passed, actual) = match condition.selector() {
-        Selector::Field(field) => match (field.read)(token) {
+        Selector::Field(field) => match field.value_in(token) {
             Some(found) => {
                 let same =
                     |value: &Scalar| matches!(value, Scalar::Text(text) if field.case.equal(text, &found));

@@ -62,8 +62,9 @@ impl Refusal {
         match self.publishers.iter().find(|report| report.proven) {
             Some(report) => {
                 let failures: Vec<String> = report.failures().map(ToString::to_string).collect();
-                let renamed =
-                    report.failures().any(|check| matches!(check.subject(), "repository" | "project"));
+                let renamed = report.failures().any(|check| {
+                    matches!(check.subject(), "repository" | "project" | "organization" | "pipeline")
+                });
                 let hint = if renamed {
                     "; the ids match, so the name changed: the owner has to change it here too"
                 } else {

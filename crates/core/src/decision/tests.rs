@@ -10,6 +10,11 @@ use crate::publisher::{InvalidRules, RawRules};
 use crate::time::UnixTime;
 use crate::verified::ReplayKey;
 
+mod bitbucket;
+mod buildkite;
+mod circleci;
+mod depot;
+mod forgejo;
 mod github;
 mod gitlab;
 mod matching;

@@ -10,15 +10,16 @@ pub(super) const PRESET: Preset = Preset {
     name: "generic",
     title: "OIDC issuer",
     issuers: &[],
+    issuer_forms: &[],
     fields: &[],
     pins: &[],
     event: None,
     guard: |_, _| None,
     names_tenant,
     tenant_remedy: "every customer of this issuer has the same `iss`: add a condition on the claim that names the tenant \
-                    (/organization_id at Buildkite, /oidc.circleci.com~1org-id at CircleCI, /sub at Google, /owner_id at Vercel, \
-                    /terraform_organization_id at HCP Terraform, /workspace_id at Modal, /account_id at Codefresh)",
-    subject_is_stable: true,
+                    (/sub at Google, /owner_id at Vercel, /terraform_organization_id at HCP Terraform, /workspace_id at Modal, \
+                    /account_id at Codefresh)",
+    unfit_claims: &[],
     known_claims: &[],
     recorded_claims: &[],
     defaults: Defaults {
@@ -31,13 +32,10 @@ pub(super) const PRESET: Preset = Preset {
 /// Issuers that all customers of a provider share, and the claims that tell the customers apart.
 const SHARED: &[(&str, &[&str])] = &[
     ("https://accounts.google.com", &["sub"]),
-    ("https://agent.buildkite.com", &["organization_id", "pipeline_id"]),
     (
         "https://app.terraform.io",
         &["terraform_organization_id", "terraform_project_id", "terraform_workspace_id"],
     ),
-    ("https://identity.depot.dev", &["org_id", "repository_id", "repository_owner_id"]),
-    ("https://oidc.circleci.com", &["oidc.circleci.com/org-id", "oidc.circleci.com/project-id"]),
     ("https://oidc.codefresh.io", &["account_id", "pipeline_id"]),
     ("https://oidc.modal.com", &["workspace_id"]),
     ("https://oidc.vercel.com", &["owner_id", "project_id"]),

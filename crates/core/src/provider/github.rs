@@ -1,4 +1,4 @@
-//! GitHub Actions.
+//! GitHub Actions: github.com, GHE.com and GitHub Enterprise Server.
 //!
 //! Source: GitHub documentation, "OpenID Connect reference". `sub` is never read: organizations template it, and its
 //! default form changed in 2026.
@@ -6,10 +6,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{
-    Case, DECIMAL_ID, Defaults, Event, Field, Pin, Preset, claim, is_decimal_id, is_path_segment,
-    parse_environment, parse_ref_name,
-};
+use super::field::{branch, parse_environment, parse_ref_name, parse_repository, tag};
+use super::{Case, Defaults, Event, Field, Pin, Preset, TEMPLATED};
 use crate::algorithm::Algorithm;
 use crate::decision::{Actual, Check};
 use crate::publisher::Rules;
@@ -21,57 +19,21 @@ pub(super) const PRESET: Preset = Preset {
     name: "github",
     title: "GitHub Actions",
     issuers: &["https://token.actions.githubusercontent.com"],
+    // Enterprises with their slug in the issuer, GHE.com, and GitHub Enterprise Server.
+    issuer_forms: &[
+        "https://token.actions.githubusercontent.com/*",
+        "https://token.actions.*.ghe.com",
+        "https://token.actions.*.ghe.com/*",
+        "https://*/_services/token",
+    ],
     fields: &[
-        Field {
-            name: "repository",
-            claim: "repository",
-            case: Case::AsciiInsensitive,
-            single: true,
-            parse: parse_repository,
-            read: |token| claim(token, "repository"),
-        },
-        Field {
-            name: "branch",
-            claim: "ref",
-            case: Case::Sensitive,
-            single: false,
-            parse: parse_ref_name,
-            read: |token| reference(token, "refs/heads/"),
-        },
-        Field {
-            name: "tag",
-            claim: "ref",
-            case: Case::Sensitive,
-            single: false,
-            parse: parse_ref_name,
-            read: |token| reference(token, "refs/tags/"),
-        },
-        Field {
-            name: "workflow",
-            claim: "workflow_ref",
-            case: Case::Sensitive,
-            single: false,
-            parse: parse_workflow,
-            read: workflow,
-        },
-        Field {
-            name: "environment",
-            claim: "environment",
-            case: Case::AsciiInsensitive,
-            single: false,
-            parse: parse_environment,
-            read: |token| claim(token, "environment"),
-        },
+        Field::new("repository", "repository", parse_repository).single().folding(),
+        Field::new("branch", "ref", parse_ref_name).read_by(branch),
+        Field::new("tag", "ref", parse_ref_name).read_by(tag),
+        Field::new("workflow", "workflow_ref", parse_workflow).read_by(workflow),
+        Field::new("environment", "environment", parse_environment).folding(),
     ],
-    pins: &[
-        Pin { claim: "repository_id", learned_with: "repository", is_id: is_decimal_id, form: DECIMAL_ID },
-        Pin {
-            claim: "repository_owner_id",
-            learned_with: "repository",
-            is_id: is_decimal_id,
-            form: DECIMAL_ID,
-        },
-    ],
+    pins: &[Pin::decimal("repository_id", "repository"), Pin::decimal("repository_owner_id", "repository")],
     event: Some(Event {
         claim: "event_name",
         refused: &["pull_request_target", "workflow_run"],
@@ -84,7 +46,7 @@ pub(super) const PRESET: Preset = Preset {
             || rules.has_given_pin("repository_owner_id")
     },
     tenant_remedy: "set repository=OWNER/NAME, or pin repository_id or repository_owner_id",
-    subject_is_stable: false,
+    unfit_claims: &[("/sub", TEMPLATED)],
     known_claims: &[
         "actor",
         "actor_id",
@@ -146,14 +108,7 @@ pub(super) const PRESET: Preset = Preset {
     },
 };
 
-fn parse_repository(text: &str) -> Result<String, &'static str> {
-    match text.split_once('/') {
-        Some((owner, name)) if is_path_segment(owner) && is_path_segment(name) => Ok(text.to_owned()),
-        _ => Err("OWNER/NAME with the exact names, without wildcards"),
-    }
-}
-
-fn parse_workflow(text: &str) -> Result<String, &'static str> {
+pub(super) fn parse_workflow(text: &str) -> Result<String, &'static str> {
     let file = text.strip_prefix(WORKFLOWS).unwrap_or(text);
     let fits = [".yml", ".yaml"].iter().any(|ending| file.len() > ending.len() && file.ends_with(ending))
         && file.len() <= 255
@@ -166,14 +121,9 @@ fn parse_workflow(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn reference<'a>(token: &'a VerifiedToken, prefix: &str) -> Option<Cow<'a, str>> {
-    let name = token.claims().text("ref")?.strip_prefix(prefix)?;
-    (!name.is_empty()).then_some(Cow::Borrowed(name))
-}
-
 /// The file name of the top-level workflow, if that file is in the job's own repository.
-fn workflow(token: &VerifiedToken) -> Option<Cow<'_, str>> {
-    let (repository, file) = split_workflow_ref(token.claims().text("workflow_ref")?)?;
+fn workflow<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
+    let (repository, file) = split_workflow_ref(token.claims().text(claim)?)?;
     let own = token.claims().text("repository")?;
     Case::AsciiInsensitive.equal(repository, own).then_some(Cow::Borrowed(file))
 }

@@ -5,10 +5,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{
-    Case, DECIMAL_ID, Defaults, Event, Field, Pin, Preset, claim, is_decimal_id, is_path_segment,
-    parse_environment, parse_ref_name,
-};
+use super::field::{is_path_segment, parse_environment, parse_ref_name};
+use super::{Defaults, Event, Field, Pin, Preset, TEMPLATED};
 use crate::algorithm::Algorithm;
 use crate::verified::VerifiedToken;
 
@@ -16,44 +14,15 @@ pub(super) const PRESET: Preset = Preset {
     name: "gitlab",
     title: "GitLab CI",
     issuers: &["https://gitlab.com"],
+    // A self-managed instance can have any URL.
+    issuer_forms: &[],
     fields: &[
-        Field {
-            name: "project",
-            claim: "project_path",
-            case: Case::AsciiInsensitive,
-            single: true,
-            parse: parse_project,
-            read: |token| claim(token, "project_path"),
-        },
-        Field {
-            name: "ref",
-            claim: "ref_path",
-            case: Case::Sensitive,
-            single: false,
-            parse: parse_ref,
-            read: |token| claim(token, "ref_path"),
-        },
-        Field {
-            name: "workflow",
-            claim: "ci_config_ref_uri",
-            case: Case::Sensitive,
-            single: false,
-            parse: parse_config_path,
-            read: config_path,
-        },
-        Field {
-            name: "environment",
-            claim: "environment",
-            case: Case::Sensitive,
-            single: false,
-            parse: parse_environment,
-            read: |token| claim(token, "environment"),
-        },
+        Field::new("project", "project_path", parse_project).single().folding(),
+        Field::new("ref", "ref_path", parse_ref),
+        Field::new("workflow", "ci_config_ref_uri", parse_config_path).read_by(config_path),
+        Field::new("environment", "environment", parse_environment),
     ],
-    pins: &[
-        Pin { claim: "project_id", learned_with: "project", is_id: is_decimal_id, form: DECIMAL_ID },
-        Pin { claim: "namespace_id", learned_with: "project", is_id: is_decimal_id, form: DECIMAL_ID },
-    ],
+    pins: &[Pin::decimal("project_id", "project"), Pin::decimal("namespace_id", "project")],
     event: Some(Event {
         claim: "pipeline_source",
         refused: &["merge_request_event", "external_pull_request_event"],
@@ -64,7 +33,7 @@ pub(super) const PRESET: Preset = Preset {
         rules.has_field("project") || rules.has_given_pin("project_id") || rules.has_given_pin("namespace_id")
     },
     tenant_remedy: "set project=GROUP/PROJECT, or pin project_id or namespace_id",
-    subject_is_stable: false,
+    unfit_claims: &[("/sub", TEMPLATED)],
     known_claims: &[
         "aud",
         "ci_config_ref_uri",
@@ -166,9 +135,9 @@ fn parse_config_path(text: &str) -> Result<String, &'static str> {
 /// The path of the pipeline's file, if the file is in the job's own project: `host/PROJECT//PATH@REF`.
 ///
 /// Both ends are known from other claims, so nothing is searched for: no `@` or `//` in a name can shift the parts.
-fn config_path(token: &VerifiedToken) -> Option<Cow<'_, str>> {
+fn config_path<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
     let claims = token.claims();
-    let uri = claims.text("ci_config_ref_uri")?;
+    let uri = claims.text(claim)?;
     let project = claims.text("project_path")?;
     let reference = claims.text("ref_path")?;
     let issuer = token.issuer().as_str().split_once("://")?.1;

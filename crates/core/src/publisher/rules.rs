@@ -239,18 +239,20 @@ fn parse_value(field: &'static Field, value: &Scalar) -> Result<Scalar, InvalidR
     }
 }
 
-/// A condition that holds for every token, or that its subject can template, protects nothing.
+/// A condition that holds for every token, or on a claim that the run itself can choose, protects nothing.
 fn refuse_useless(provider: Provider, pointer: &JsonPointer) -> Result<(), InvalidRules> {
-    let reason = match pointer.claim() {
-        "iss" | "aud" | "exp" | "nbf" | "iat" | "jti" => {
-            "it is checked for every token and says nothing about the run"
-        }
-        "sub" if !provider.preset().subject_is_stable => {
-            "the provider lets its users template `sub`; use the preset's fields or the claims behind it"
-        }
-        _ => return Ok(()),
+    if matches!(pointer.claim(), "iss" | "aud" | "exp" | "nbf" | "iat" | "jti") {
+        let reason = "it is checked for every token and says nothing about the run";
+        return Err(InvalidRules::Claim(pointer.clone(), reason));
+    }
+    let written = pointer.to_string();
+    let is_at_or_below = |unfit: &str| {
+        written.strip_prefix(unfit).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    Err(InvalidRules::Claim(pointer.clone(), reason))
+    match provider.preset().unfit_claims.iter().find(|(unfit, _)| is_at_or_below(unfit)) {
+        Some((_, reason)) => Err(InvalidRules::Claim(pointer.clone(), reason)),
+        None => Ok(()),
+    }
 }
 
 impl TryFrom<RawRules> for Rules {

@@ -99,6 +99,8 @@ pub enum ErrorCode {
     InvalidRequest,
     /// The id token is not good, or no publisher trusts it.
     InvalidGrant,
+    /// The caller of a protected endpoint is not known.
+    InvalidClient,
     /// The target cannot be served.
     InvalidTarget,
     /// Another grant than the token exchange.
@@ -115,6 +117,7 @@ impl ErrorCode {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidGrant => "invalid_grant",
+            Self::InvalidClient => "invalid_client",
             Self::InvalidTarget => "invalid_target",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::TemporarilyUnavailable => "temporarily_unavailable",

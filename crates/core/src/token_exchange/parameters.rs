@@ -48,7 +48,7 @@ impl Parameters {
     }
 
     /// The one value of a parameter. Empty ones count as omitted (RFC 6749 §3.2), as does JSON's `null`.
-    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, ParametersError> {
+    pub fn text(&self, name: &str) -> Result<Option<&str>, ParametersError> {
         match self.texts(name)?.as_slice() {
             [] => Ok(None),
             [text] => Ok(Some(text)),

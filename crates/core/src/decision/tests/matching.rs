@@ -4,7 +4,16 @@ use super::*;
 
 #[test]
 fn the_cases_are_let_in() {
-    for case in [github(), gitlab(), generic()] {
+    for case in [
+        github(),
+        gitlab(),
+        generic(),
+        circleci::case(),
+        buildkite::case(),
+        bitbucket::case(),
+        forgejo::case(),
+        depot::case(),
+    ] {
         let grant = case.granted();
         assert_eq!(
             (grant.publisher().as_str(), grant.resource(), grant.permission()),
@@ -140,11 +149,9 @@ fn f12_a_shared_issuer_needs_its_tenant() {
         .not_saved("do not say whose runs are meant");
     gitlab().unset("project").not_saved("do not say whose runs are meant");
     github().unset("repository").pin("repository_owner_id", "65").granted();
-    for (issuer, claim) in [
-        ("https://agent.buildkite.com", "/organization_id"),
-        ("https://oidc.circleci.com", "/oidc.circleci.com~1org-id"),
-        ("https://accounts.google.com", "/sub"),
-    ] {
+    for (issuer, claim) in
+        [("https://accounts.google.com", "/sub"), ("https://oidc.modal.com", "/workspace_id")]
+    {
         let mut case = generic();
         case.rules.issuer = issuer.parse().unwrap();
         case.not_saved("do not say whose runs are meant");
@@ -153,6 +160,8 @@ fn f12_a_shared_issuer_needs_its_tenant() {
     let mut case = github();
     case.rules.provider = Provider::Generic;
     case.not_saved("use --provider github");
+    case.rules.issuer = "https://oidc.circleci.com/org/octo".parse().unwrap();
+    case.not_saved("use --provider circleci");
 }
 
 #[test]

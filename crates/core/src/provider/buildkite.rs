@@ -1,0 +1,90 @@
+//! Buildkite, whose customers all share one issuer.
+//!
+//! A token has names only unless the job asks for ids, as our client does. So ids are pinned beside the names, and a token
+//! without them is refused with that remedy. `sub` changes with each commit and is never read.
+//!
+//! Source: Buildkite documentation, "OIDC with Buildkite" and `buildkite-agent oidc request-token`.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::field::{parse_name, parse_ref_name, parse_slug, text};
+use super::{Defaults, Field, Pin, Preset};
+use crate::algorithm::Algorithm;
+use crate::verified::VerifiedToken;
+
+pub(super) const PRESET: Preset = Preset {
+    name: "buildkite",
+    title: "Buildkite",
+    issuers: &[],
+    issuer_forms: &["https://agent.buildkite.com"],
+    fields: &[
+        Field::new("organization", "organization_slug", parse_slug).single(),
+        Field::new("pipeline", "pipeline_slug", parse_slug).single(),
+        Field::new("branch", "build_branch", parse_ref_name).read_by(branch),
+        Field::new("tag", "build_tag", parse_ref_name),
+        Field::new("step", "step_key", parse_name),
+    ],
+    pins: &[Pin::uuid("organization_id", "organization"), Pin::uuid("pipeline_id", "pipeline")],
+    event: None,
+    guard: |_, _| None,
+    names_tenant: |rules| {
+        rules.has_field("organization")
+            || rules.has_given_pin("organization_id")
+            || rules.has_given_pin("pipeline_id")
+    },
+    tenant_remedy: "every customer of Buildkite has the same `iss`: set organization=SLUG, or pin organization_id or \
+                    pipeline_id (its tokens carry ids only if the job asks for --claim organization_id,pipeline_id)",
+    unfit_claims: &[("/sub", "it changes with every commit; use the preset's fields")],
+    known_claims: &[
+        "agent_id",
+        "aud",
+        "build_branch",
+        "build_commit",
+        "build_id",
+        "build_number",
+        "build_source",
+        "build_tag",
+        "cluster_id",
+        "cluster_name",
+        "exp",
+        "iat",
+        "iss",
+        "job_id",
+        "jti",
+        "nbf",
+        "organization_id",
+        "organization_slug",
+        "pipeline_id",
+        "pipeline_slug",
+        "queue_id",
+        "queue_key",
+        "runner_environment",
+        "step_key",
+        "sub",
+    ],
+    recorded_claims: &[
+        "build_branch",
+        "build_commit",
+        "build_number",
+        "build_source",
+        "build_tag",
+        "job_id",
+        "organization_id",
+        "organization_slug",
+        "pipeline_id",
+        "pipeline_slug",
+        "runner_environment",
+        "step_key",
+    ],
+    defaults: Defaults {
+        algorithms: &[Algorithm::Rs256],
+        max_lifetime: Duration::from_hours(1),
+        max_exchanges: 1,
+    },
+};
+
+/// The branch of a build that is not of a tag: such a build may have the tag's name here, and a tag is not a branch.
+fn branch<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
+    if text(token, "build_tag").is_some() { None } else { text(token, claim) }
+}

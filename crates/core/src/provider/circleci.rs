@@ -1,0 +1,110 @@
+//! CircleCI.
+//!
+//! Its claims' names contain dots and a slash, and everything that matters is a UUID. Each organization has an issuer;
+//! since 2026 jobs may ask for the root issuer, which all organizations share.
+//!
+//! Source: CircleCI documentation, "Using OpenID Connect tokens in jobs" and "OIDC tokens with custom claims".
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::field::parse_name;
+use super::pin::parse_uuid;
+use super::{Defaults, Field, Pin, Preset};
+use crate::algorithm::Algorithm;
+use crate::decision::{Actual, Check};
+use crate::publisher::Rules;
+use crate::verified::VerifiedToken;
+
+const ROOT: &str = "https://oidc.circleci.com";
+const ORGANIZATION: &str = "oidc.circleci.com/org-id";
+const PROJECT: &str = "oidc.circleci.com/project-id";
+const PIPELINE: &str = "oidc.circleci.com/pipeline-definition-id";
+const SSH_RERUN: &str = "oidc.circleci.com/ssh-rerun";
+
+pub(super) const PRESET: Preset = Preset {
+    name: "circleci",
+    title: "CircleCI",
+    issuers: &[],
+    issuer_forms: &[ROOT, "https://oidc.circleci.com/org/*"],
+    fields: &[
+        Field::new("organization", ORGANIZATION, parse_uuid).single(),
+        Field::new("project", PROJECT, parse_uuid).single(),
+        Field::new("pipeline", PIPELINE, parse_uuid),
+        Field::new("origin", "oidc.circleci.com/vcs-origin", parse_name).single(),
+        Field::new("ref", "oidc.circleci.com/vcs-ref", parse_reference),
+    ],
+    pins: &[Pin::uuid(ORGANIZATION, "project"), Pin::uuid(PROJECT, "project")],
+    event: None,
+    guard: ssh_rerun,
+    names_tenant: |rules| {
+        rules.issuer().as_str() != ROOT
+            || rules.has_field("organization")
+            || rules.has_field("project")
+            || rules.has_given_pin(ORGANIZATION)
+            || rules.has_given_pin(PROJECT)
+    },
+    tenant_remedy: "every organization has this issuer: set organization=UUID or project=UUID",
+    unfit_claims: &[("/sub", "it changes with the user and the branch; use the preset's fields")],
+    known_claims: &[
+        "aud",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "nbf",
+        "oidc.circleci.com/context-ids",
+        "oidc.circleci.com/job-id",
+        ORGANIZATION,
+        PIPELINE,
+        "oidc.circleci.com/pipeline-id",
+        PROJECT,
+        SSH_RERUN,
+        "oidc.circleci.com/vcs-origin",
+        "oidc.circleci.com/vcs-ref",
+        "oidc.circleci.com/workflow-id",
+        "sub",
+    ],
+    recorded_claims: &[
+        "oidc.circleci.com/job-id",
+        ORGANIZATION,
+        PIPELINE,
+        "oidc.circleci.com/pipeline-id",
+        PROJECT,
+        SSH_RERUN,
+        "oidc.circleci.com/vcs-origin",
+        "oidc.circleci.com/vcs-ref",
+        "oidc.circleci.com/workflow-id",
+    ],
+    defaults: Defaults {
+        algorithms: &[Algorithm::Rs256],
+        max_lifetime: Duration::from_hours(1),
+        // The tokens in the job's variables serve all its steps; the command mints anew.
+        max_exchanges: 10,
+    },
+};
+
+/// A full ref such as refs/heads/main: the claim has it so, and a branch must not be mistaken for a tag.
+fn parse_reference(text: &str) -> Result<String, &'static str> {
+    let name = ["refs/heads/", "refs/tags/"].iter().find_map(|prefix| text.strip_prefix(prefix));
+    match name.map(super::field::parse_ref_name) {
+        Some(Ok(_)) => Ok(text.to_owned()),
+        _ => Err("refs/heads/BRANCH or refs/tags/TAG, without wildcards"),
+    }
+}
+
+/// In a job that was started again "with SSH" a person has a shell, and the job's identity with it. Absent is refused
+/// too: what cannot be seen cannot be excluded (F10).
+fn ssh_rerun(token: &VerifiedToken, rules: &Rules) -> Option<Check> {
+    let claim = token.claims().value(SSH_RERUN);
+    if claim == Some(&Value::Bool(false)) || rules.has_pointer(SSH_RERUN) {
+        return None;
+    }
+    Some(Check::failed(
+        "ssh rerun",
+        vec!["boolean false".to_owned()],
+        claim.map_or(Actual::Absent, |value| Actual::value(&value.to_string())),
+        "a person may have had a shell in this job; start it again without SSH, or set /oidc.circleci.com~1ssh-rerun",
+    ))
+}

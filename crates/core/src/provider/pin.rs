@@ -1,0 +1,100 @@
+//! Immutable ids (invariant 6: names are not identities), and the forms that they have.
+
+/// An immutable id that a provider puts beside a name.
+#[derive(Debug)]
+pub struct Pin {
+    /// The claim.
+    pub claim: &'static str,
+    /// The field whose condition makes it be learned at first use.
+    pub learned_with: &'static str,
+    /// Whether a text can be such an id.
+    pub is_id: fn(&str) -> bool,
+    /// What an id looks like, for messages.
+    pub form: &'static str,
+}
+
+impl Pin {
+    /// A number.
+    pub(super) const fn decimal(claim: &'static str, learned_with: &'static str) -> Self {
+        Self { claim, learned_with, is_id: is_decimal_id, form: "1 to 20 digits" }
+    }
+
+    /// A UUID.
+    pub(super) const fn uuid(claim: &'static str, learned_with: &'static str) -> Self {
+        Self { claim, learned_with, is_id: is_uuid, form: UUID }
+    }
+
+    /// A UUID in braces, which are part of it.
+    pub(super) const fn braced_uuid(claim: &'static str, learned_with: &'static str) -> Self {
+        Self { claim, learned_with, is_id: is_braced_uuid, form: BRACED_UUID }
+    }
+
+    /// A text of which nothing is known but that its provider never gives it twice.
+    pub(super) const fn opaque(claim: &'static str, learned_with: &'static str) -> Self {
+        Self { claim, learned_with, is_id: is_opaque_id, form: OPAQUE }
+    }
+}
+
+const UUID: &str = "a UUID such as 5a30c2ec-0000-4000-8000-000000000000";
+const BRACED_UUID: &str = "a UUID with its braces, such as {5a30c2ec-0000-4000-8000-000000000000}";
+const OPAQUE: &str = "an id of letters, digits, - and _";
+
+/// A field whose value is a UUID.
+pub(super) fn parse_uuid(text: &str) -> Result<String, &'static str> {
+    if is_uuid(text) { Ok(text.to_owned()) } else { Err(UUID) }
+}
+
+/// A field whose value is a UUID in braces.
+pub(super) fn parse_braced_uuid(text: &str) -> Result<String, &'static str> {
+    if is_braced_uuid(text) { Ok(text.to_owned()) } else { Err(BRACED_UUID) }
+}
+
+/// A field whose value is an opaque id.
+pub(super) fn parse_opaque_id(text: &str) -> Result<String, &'static str> {
+    if is_opaque_id(text) { Ok(text.to_owned()) } else { Err(OPAQUE) }
+}
+
+fn is_decimal_id(text: &str) -> bool {
+    (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+fn is_braced_uuid(text: &str) -> bool {
+    text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(is_uuid)
+}
+
+fn is_opaque_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_braced_uuid, is_opaque_id, is_uuid};
+
+    #[test]
+    fn ids_have_their_form() {
+        let uuid = "5a30c2ec-0000-4000-8000-00000000000F";
+        assert!(is_uuid(uuid) && is_braced_uuid(&format!("{{{uuid}}}")) && is_opaque_id("org_1-x"));
+        for text in [
+            "",
+            "5a30c2ec",
+            &uuid[1..],
+            &uuid.replace('F', "g"),
+            &uuid.replace('-', "_"),
+            &format!(" {uuid}"),
+        ] {
+            assert!(!is_uuid(text), "{text}");
+        }
+        for text in [uuid, &format!("{{{uuid}"), &format!("{uuid}}}"), "{}", &format!("{{{{{uuid}}}}}")] {
+            assert!(!is_braced_uuid(text), "{text}");
+        }
+        for text in ["", "a b", "*", "a/b", "{x}"] {
+            assert!(!is_opaque_id(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What holds for all presets.
+
+use super::Provider;
+use crate::issuer::IssuerUrl;
+
+fn check(issuer: &str, expected: Option<Provider>) {
+    let issuer: IssuerUrl = issuer.parse().unwrap();
+    let owners: Vec<Provider> =
+        Provider::ALL.into_iter().filter(|provider| provider.preset().owns(&issuer)).collect();
+    assert_eq!(owners, Vec::from_iter(expected), "{issuer}");
+    assert_eq!(Provider::owning(&issuer), expected, "{issuer}");
+}
+
+#[test]
+fn an_issuer_belongs_to_one_provider() {
+    let uuid = "a64b1c5e-0000-4000-8000-000000000000";
+    for (issuer, expected) in [
+        ("https://token.actions.githubusercontent.com", Some(Provider::Github)),
+        ("https://token.actions.githubusercontent.com/octo-enterprise", Some(Provider::Github)),
+        ("https://token.actions.octo.ghe.com", Some(Provider::Github)),
+        ("https://token.actions.octo.ghe.com/octo", Some(Provider::Github)),
+        ("https://ghes.example.com/_services/token", Some(Provider::Github)),
+        ("https://gitlab.com", Some(Provider::Gitlab)),
+        ("https://gitlab.example.com", None),
+        ("https://oidc.circleci.com", Some(Provider::Circleci)),
+        (&format!("https://oidc.circleci.com/org/{uuid}"), Some(Provider::Circleci)),
+        ("https://agent.buildkite.com", Some(Provider::Buildkite)),
+        (
+            "https://api.bitbucket.org/2.0/workspaces/acme/pipelines-config/identity/oidc",
+            Some(Provider::Bitbucket),
+        ),
+        ("https://forge.example.com/api/actions", Some(Provider::Forgejo)),
+        ("https://identity.depot.dev", Some(Provider::Depot)),
+        ("https://identity.depot.dev.evil.example.com", None),
+        ("https://ci.example.com", None),
+    ] {
+        check(issuer, expected);
+    }
+}
+
+#[test]
+fn presets_are_sound() {
+    for provider in Provider::ALL {
+        let preset = provider.preset();
+        assert_eq!(preset.name.parse(), Ok(provider));
+        for pin in preset.pins {
+            assert!(preset.field(pin.learned_with).is_some(), "{provider}: {}", pin.claim);
+        }
+        for issuer in preset.issuers {
+            assert!(issuer.parse::<IssuerUrl>().is_ok(), "{issuer}");
+        }
+        let read =
+            preset.pins.iter().map(|pin| pin.claim).chain(preset.event.iter().map(|event| event.claim));
+        for claim in read.chain(preset.recorded_claims.iter().copied()) {
+            assert!(
+                preset.known_claims.is_empty() || preset.known_claims.contains(&claim),
+                "{provider}: {claim}"
+            );
+        }
+        assert!(preset.known_claims.is_sorted() || provider == Provider::Circleci, "{provider}");
+        assert!(preset.defaults.max_exchanges > 0 && !preset.defaults.algorithms.is_empty());
+    }
+}
