@@ -1,5 +1,6 @@
 //! The commands that work on the local store.
 
+pub(crate) mod admin_token;
 pub(crate) mod exchanges;
 pub(crate) mod publisher;
 

@@ -148,7 +148,6 @@ impl TokenExchange {
         now: UnixTime,
         lifetime: Duration,
     ) -> AccessTokenClaims {
-        let audience = self.tokens.audience.clone().unwrap_or_else(|| Audience::from(&self.own));
         let publisher = format!("publisher:{}", grant.publisher());
         AccessTokenClaims {
             iss: self.own.to_string(),
@@ -157,7 +156,7 @@ impl TokenExchange {
             } else {
                 publisher.clone()
             },
-            aud: audience.to_string(),
+            aud: self.audience().to_string(),
             exp: now + lifetime,
             iat: now,
             jti: id.to_string(),
@@ -168,6 +167,11 @@ impl TokenExchange {
             )],
             act: Actor { iss: token.issuer().to_string(), sub: token.subject().to_owned() },
         }
+    }
+
+    /// The registry that our tokens are for.
+    pub fn audience(&self) -> Audience {
+        self.tokens.audience.clone().unwrap_or_else(|| Audience::from(&self.own))
     }
 
     fn prefix(&self, resource: &Resource) -> &str {

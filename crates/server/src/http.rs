@@ -9,9 +9,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use countersign_core::token_exchange::{ErrorCode, ErrorDescription, ErrorResponse};
+use countersign_verify::AccessTokenVerifier;
 
+mod body;
 mod health;
+mod introspect;
 mod metadata;
+mod revoke;
 mod token;
 
 use crate::config::ErrorProfile;
@@ -22,6 +26,8 @@ use crate::store::ExchangeId;
 pub struct App {
     /// The exchange.
     pub exchange: TokenExchange,
+    /// Knows our own access tokens.
+    pub tokens: AccessTokenVerifier,
     /// How refusals of id tokens are coded.
     pub error_profile: ErrorProfile,
 }
@@ -32,6 +38,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/oauth/token", post(token::exchange))
+        .route("/oauth/revoke", post(revoke::revoke))
+        .route("/oauth/introspect", post(introspect::introspect))
         .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
         .route("/.well-known/openid-configuration", get(metadata::openid_configuration))
         .route("/.well-known/jwks.json", get(metadata::jwks))

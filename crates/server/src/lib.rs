@@ -4,6 +4,7 @@
 //! [`store::Store`] keeps what must outlive the process. The library exists for the tests; the program is
 //! `countersign-server`.
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod exchange;

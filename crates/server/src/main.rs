@@ -28,6 +28,9 @@ enum Command {
     /// Manages the trusted publishers in the local database.
     #[command(subcommand)]
     Publisher(command::publisher::Command),
+    /// Manages the tokens by which registries prove who they are.
+    #[command(subcommand)]
+    AdminToken(command::admin_token::Command),
     /// Shows the latest exchanges in the local database, refused ones with their whole explanation.
     Exchanges(command::exchanges::Arguments),
 }
@@ -62,6 +65,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Serve(common) => runtime.block_on(serve(&common)),
         Command::Publisher(command) => runtime.block_on(command.run()),
+        Command::AdminToken(command) => runtime.block_on(command.run()),
         Command::Exchanges(arguments) => runtime.block_on(arguments.run()),
     }
 }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use countersign_core::PublicUrl;
+use countersign_verify::AccessTokenVerifier;
 use secrecy::SecretString;
 use tokio::task::JoinSet;
 
@@ -74,7 +75,8 @@ impl Server {
             randomness: surroundings.randomness,
             sampler: Sampler::default(),
         };
-        let app = Arc::new(App { exchange, error_profile: config.error_profile });
+        let tokens = own_tokens(&exchange)?;
+        let app = Arc::new(App { exchange, tokens, error_profile: config.error_profile });
         Ok(Self { app, listener, plain_listener, tls, handle: Handle::new() })
     }
 
@@ -133,6 +135,12 @@ fn own_url(address: SocketAddr, tls: bool) -> anyhow::Result<PublicUrl> {
     let scheme = if tls { "https" } else { "http" };
     let url = format!("{scheme}://{address}");
     url.parse().with_context(|| format!("{url} cannot be the public URL; set public_url"))
+}
+
+/// Verifies what this server signs, as any registry would.
+fn own_tokens(exchange: &TokenExchange) -> anyhow::Result<AccessTokenVerifier> {
+    let keys = AccessTokenVerifier::keys(exchange.signer.jwks().to_string().as_bytes())?;
+    Ok(AccessTokenVerifier::offline(exchange.own.as_str().parse()?, exchange.audience(), keys))
 }
 
 async fn encryption_key(

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use countersign_core::publisher::{PublisherId, PublisherIdError, Revision};
+use countersign_core::publisher::{PublisherId, PublisherIdError, PublisherState, Revision};
 use countersign_core::{IssuerUrl, Publisher, ReplayKey, Resource, Rules, UnixTime};
 use serde::Serialize;
 use thiserror::Error;
@@ -11,6 +11,8 @@ use thiserror::Error;
 pub mod sqlite;
 
 pub use sqlite::SqliteStore;
+
+use crate::admin::AdminToken;
 
 /// The durable state of a server, in operations of the domain. Every implementation passes one conformance suite.
 ///
@@ -31,7 +33,16 @@ pub trait Store: Send + Sync {
     /// Adds a publisher and records the change.
     async fn add_publisher(&self, publisher: Publisher, at: UnixTime) -> Result<(), StoreError>;
 
-    /// Removes a publisher and records the change; `None` if there is none of that id.
+    /// Enables or disables a publisher and records the change; `None` if there is none of that id. Disabling it ends its
+    /// tokens, and enabling it again does not bring them back.
+    async fn set_publisher_state(
+        &self,
+        id: &PublisherId,
+        state: PublisherState,
+        at: UnixTime,
+    ) -> Result<Option<Publisher>, StoreError>;
+
+    /// Removes a publisher, which ends its tokens, and records the change; `None` if there is none of that id.
     async fn remove_publisher(&self, id: &PublisherId, at: UnixTime)
     -> Result<Option<Publisher>, StoreError>;
 
@@ -40,6 +51,25 @@ pub trait Store: Send + Sync {
 
     /// The latest exchanges, newest first.
     async fn latest_exchanges(&self, limit: u32) -> Result<Vec<RecordedExchange>, StoreError>;
+
+    /// Whether a token that was issued is still good: not revoked, and its publisher has been in force ever since.
+    async fn is_live(&self, token: &ExchangeId) -> Result<bool, StoreError>;
+
+    /// Revokes a token; `false` if there is none of that id, or it was revoked before.
+    async fn revoke_token(&self, token: &ExchangeId, at: UnixTime) -> Result<bool, StoreError>;
+
+    /// Adds an admin token.
+    async fn add_admin_token(&self, token: AdminToken) -> Result<(), StoreError>;
+
+    /// All admin tokens, oldest first.
+    async fn admin_tokens(&self) -> Result<Vec<AdminToken>, StoreError>;
+
+    /// The admin token with that hash, if it is in force, noting that it was used.
+    async fn use_admin_token(&self, hash: &[u8; 32], now: UnixTime)
+    -> Result<Option<AdminToken>, StoreError>;
+
+    /// Removes an admin token; `false` if there is none of that id.
+    async fn remove_admin_token(&self, id: &str) -> Result<bool, StoreError>;
 
     /// The signing keys, oldest first.
     async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError>;

@@ -56,6 +56,18 @@ impl AccessTokenVerifier<KeySet> {
         Self { issuer, audience, keys }
     }
 
+    /// Verifies a token without asking what it permits: for the server that issued it, to revoke or introspect it.
+    /// Registries ask [`AccessTokenVerifier::verify`].
+    pub fn authenticate(
+        &self,
+        token: &AccessToken,
+        now: UnixTime,
+    ) -> Result<AccessTokenClaims, AccessTokenError> {
+        let envelope = open(token)?;
+        let key = self.keys.find(envelope.key_id(), envelope.algorithm())?;
+        Ok(self.authorize(envelope, &key, now)?.claims)
+    }
+
     /// Verifies a token and the permission to do one thing to one resource: a single question, so that no half of the
     /// answer can be forgotten.
     pub fn verify(

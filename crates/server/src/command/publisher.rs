@@ -1,4 +1,4 @@
-//! `countersign-server publisher add|list|remove`.
+//! `countersign-server publisher add|list|disable|enable|remove`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +19,12 @@ pub(crate) enum Command {
     Add(Add),
     /// Shows the trusted publishers, or those of one resource.
     List(List),
-    /// Removes a trusted publisher.
-    Remove(Remove),
+    /// Stops a trusted publisher, and ends its tokens, until it is enabled again.
+    Disable(Change),
+    /// Enables a trusted publisher again. Tokens that disabling it ended stay dead.
+    Enable(Change),
+    /// Removes a trusted publisher, and ends its tokens.
+    Remove(Change),
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,10 +69,10 @@ pub(crate) struct List {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Remove {
+pub(crate) struct Change {
     /// The publisher's id, as `publisher list` shows it.
     id: PublisherId,
-    /// Prints the removed publisher as JSON.
+    /// Prints the publisher as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -80,7 +84,9 @@ impl Command {
         match self {
             Self::Add(add) => add.run().await,
             Self::List(list) => list.run().await,
-            Self::Remove(remove) => remove.run().await,
+            Self::Disable(change) => change.set_state(PublisherState::Disabled).await,
+            Self::Enable(change) => change.set_state(PublisherState::Enabled).await,
+            Self::Remove(change) => change.remove().await,
         }
     }
 }
@@ -154,17 +160,27 @@ impl List {
     }
 }
 
-impl Remove {
-    async fn run(self) -> anyhow::Result<()> {
+impl Change {
+    async fn set_state(self, state: PublisherState) -> anyhow::Result<()> {
+        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let changed = store.set_publisher_state(&self.id, state, SystemClock.now()).await?;
+        self.report(changed, if state == PublisherState::Enabled { "enabled" } else { "disabled" })
+    }
+
+    async fn remove(self) -> anyhow::Result<()> {
         let store = SqliteStore::open(&self.common.load()?.database)?;
         let removed = store.remove_publisher(&self.id, SystemClock.now()).await?;
-        let removed = removed.with_context(|| {
+        self.report(removed, "removed")
+    }
+
+    fn report(&self, changed: Option<Publisher>, done: &str) -> anyhow::Result<()> {
+        let publisher = changed.with_context(|| {
             format!("there is no publisher {}; `publisher list` shows those there are", self.id)
         })?;
         if self.json {
-            return show_json(&removed);
+            return show_json(&publisher);
         }
-        say(&format!("removed the trusted publisher {} of {}", removed.id, removed.resource));
+        say(&format!("{done} the trusted publisher {} of {}", publisher.id, publisher.resource));
         Ok(())
     }
 }
@@ -255,6 +271,9 @@ fn described(publisher: &Publisher) -> String {
         }
     }
     lines.push(line("may", publisher.permission.as_str()));
+    if publisher.state == PublisherState::Disabled {
+        lines.push(line("state", "disabled"));
+    }
     lines.join("\n")
 }
 

@@ -3,18 +3,14 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use countersign_core::token_exchange::{ErrorCode, Parameters, TokenRequest, TokenResponse};
+use countersign_core::token_exchange::{ErrorCode, TokenRequest, TokenResponse};
 
-use super::{App, do_not_store, error};
+use super::{App, body, do_not_store, error};
 use crate::config::ErrorProfile;
 use crate::store::ExchangeId;
-
-/// The largest body: an id token of a kilobyte or two, and room.
-const MAX_BODY: usize = 16 * 1024;
 
 pub(super) async fn exchange(
     State(app): State<Arc<App>>,
@@ -35,24 +31,7 @@ pub(super) async fn exchange(
 }
 
 async fn read(app: &App, request: Request) -> Result<TokenRequest, Response> {
-    let invalid = |description: &str| error(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, description);
-    // A token in a URL ends up in logs and histories: refused, even if it would have been ignored.
-    if request.uri().query().is_some_and(|query| !query.is_empty()) {
-        return Err(invalid("parameters belong in the body, never in the URL"));
-    }
-    let (parts, body) = request.into_parts();
-    let kind = content_type(&parts.headers);
-    let body = bounded(body).await?;
-    let parameters = match kind.as_str() {
-        "application/json" => {
-            Parameters::from_json(&body).map_err(|problem| invalid(&problem.to_string()))?
-        }
-        "application/x-www-form-urlencoded" => Parameters::from_form(&body),
-        _ => {
-            let description = "expected content-type application/x-www-form-urlencoded or application/json";
-            return Err(error(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::InvalidRequest, description));
-        }
-    };
+    let parameters = body::parameters(request).await?;
     let target_code = match app.error_profile {
         ErrorProfile::Hub => ErrorCode::InvalidRequest,
         ErrorProfile::Rfc8693 => ErrorCode::InvalidTarget,
@@ -63,23 +42,11 @@ async fn read(app: &App, request: Request) -> Result<TokenRequest, Response> {
     })
 }
 
-/// The media type without its parameters, in lower case.
-fn content_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-async fn bounded(body: Body) -> Result<Bytes, Response> {
-    to_bytes(body, MAX_BODY).await.map_err(|_| {
-        let description = "expected a complete body of at most 16 KiB";
-        error(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description)
-    })
-}
-
 fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
         ErrorCode::InvalidRequest
         | ErrorCode::InvalidGrant
         | ErrorCode::InvalidTarget

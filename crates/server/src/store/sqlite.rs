@@ -4,18 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use countersign_core::publisher::PublisherId;
+use countersign_core::publisher::{PublisherId, PublisherState};
 use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
+mod admin_tokens;
 mod exchanges;
 mod keys;
 mod publishers;
 mod schema;
 mod writer;
 
-use super::{Exchange, ListedPublisher, RecordedExchange, SealedKey, Store, StoreError, Verdict};
+use super::{Exchange, ExchangeId, ListedPublisher, RecordedExchange, SealedKey, Store, StoreError, Verdict};
+use crate::admin::AdminToken;
 use writer::{Job, Writer};
 
 /// SQLite behind [`Store`]. Durable when it answers: `synchronous = FULL`.
@@ -132,6 +134,16 @@ impl Store for SqliteStore {
         self.write(move |transaction| publishers::add(transaction, &publisher, at)).await
     }
 
+    async fn set_publisher_state(
+        &self,
+        id: &PublisherId,
+        state: PublisherState,
+        at: UnixTime,
+    ) -> Result<Option<Publisher>, StoreError> {
+        let id = id.clone();
+        self.write(move |transaction| publishers::set_state(transaction, &id, state, at)).await
+    }
+
     async fn remove_publisher(
         &self,
         id: &PublisherId,
@@ -145,6 +157,46 @@ impl Store for SqliteStore {
         let (reply, verdict) = oneshot::channel();
         self.writer.submit(Job::record(exchange, reply))?;
         verdict.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn is_live(&self, token: &ExchangeId) -> Result<bool, StoreError> {
+        let id = token.0.clone();
+        self.read(move |connection| exchanges::is_live(connection, &id)).await
+    }
+
+    async fn revoke_token(&self, token: &ExchangeId, at: UnixTime) -> Result<bool, StoreError> {
+        let id = token.0.clone();
+        self.write(move |transaction| exchanges::revoke(transaction, &id, at)).await
+    }
+
+    async fn add_admin_token(&self, token: AdminToken) -> Result<(), StoreError> {
+        self.write(move |transaction| admin_tokens::add(transaction, &token)).await
+    }
+
+    async fn admin_tokens(&self) -> Result<Vec<AdminToken>, StoreError> {
+        self.read(admin_tokens::list).await
+    }
+
+    async fn use_admin_token(
+        &self,
+        hash: &[u8; 32],
+        now: UnixTime,
+    ) -> Result<Option<AdminToken>, StoreError> {
+        let hash = *hash;
+        let Some(token) = self.read(move |connection| admin_tokens::find(connection, &hash, now)).await?
+        else {
+            return Ok(None);
+        };
+        if admin_tokens::is_news(&token, now) {
+            let id = token.id.clone();
+            self.write(move |transaction| admin_tokens::note_use(transaction, &id, now)).await?;
+        }
+        Ok(Some(token))
+    }
+
+    async fn remove_admin_token(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |transaction| admin_tokens::remove(transaction, &id)).await
     }
 
     async fn latest_exchanges(&self, limit: u32) -> Result<Vec<RecordedExchange>, StoreError> {

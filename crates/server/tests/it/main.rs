@@ -23,3 +23,5 @@ mod stage;
 mod tls;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod withdrawal;

@@ -99,6 +99,25 @@ fn insert(
     Ok(())
 }
 
+/// Invariant 8, removing trust works at once: a token is live only while its publisher is there, enabled, and has not been
+/// disabled since. Nothing has to be swept: the question itself looks.
+pub(super) fn is_live(connection: &Connection, id: &str) -> Result<bool, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM exchanges JOIN publishers ON publishers.id = exchanges.publisher
+         WHERE exchanges.id = ?1 AND outcome = 'issued' AND revoked_at IS NULL
+             AND state = 'enabled' AND exchanges.at > tokens_ended_at",
+    )?;
+    Ok(statement.exists([id])?)
+}
+
+pub(super) fn revoke(transaction: &Transaction<'_>, id: &str, at: UnixTime) -> Result<bool, StoreError> {
+    let revoked = transaction.execute(
+        "UPDATE exchanges SET revoked_at = ?2 WHERE id = ?1 AND outcome = 'issued' AND revoked_at IS NULL",
+        params![id, at.as_seconds()],
+    )?;
+    Ok(revoked == 1)
+}
+
 pub(super) fn latest(connection: &Connection, limit: u32) -> Result<Vec<RecordedExchange>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, at, outcome, resource, issuer, subject, publisher, expires_at, detail

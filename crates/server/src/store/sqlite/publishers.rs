@@ -83,6 +83,23 @@ pub(super) fn remove(
     Ok(Some(removed))
 }
 
+pub(super) fn set_state(
+    transaction: &Transaction<'_>,
+    id: &PublisherId,
+    state: PublisherState,
+    at: UnixTime,
+) -> Result<Option<Publisher>, StoreError> {
+    let mut statement = transaction.prepare(&format!(
+        "UPDATE publishers SET state = ?2, revision = revision + 1,
+             tokens_ended_at = CASE WHEN ?2 = 'disabled' THEN ?3 ELSE tokens_ended_at END
+         WHERE id = ?1 RETURNING {COLUMNS}"
+    ))?;
+    let mut rows = statement.query(params![id.as_str(), to_word(&state)?, at.as_seconds()])?;
+    let Some(changed) = rows.next()?.map(read).transpose()? else { return Ok(None) };
+    record_change(transaction, &to_word(&state)?, &changed, at)?;
+    Ok(Some(changed))
+}
+
 /// The revision that is in force.
 pub(super) fn revision(
     transaction: &Transaction<'_>,

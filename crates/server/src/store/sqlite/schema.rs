@@ -20,7 +20,9 @@ const MIGRATIONS: &[&str] = &["
         permission TEXT NOT NULL,
         state TEXT NOT NULL,
         revision INTEGER NOT NULL,
-        created_at INTEGER NOT NULL
+        created_at INTEGER NOT NULL,
+        -- Tokens issued up to this second are dead: it was disabled then.
+        tokens_ended_at INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX publishers_by_resource ON publishers (resource, issuer);
 
@@ -58,7 +60,18 @@ const MIGRATIONS: &[&str] = &["
         subject TEXT,
         publisher TEXT,
         expires_at INTEGER,
+        revoked_at INTEGER,
         detail TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE admin_tokens (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        role TEXT NOT NULL,
+        hash BLOB NOT NULL UNIQUE,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        last_used_at INTEGER
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE signing_keys (

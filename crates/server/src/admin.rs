@@ -1,0 +1,88 @@
+//! Admin tokens: how people and registries, as opposed to CI jobs, prove who they are.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::UnixTime;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::clock::Randomness;
+
+/// What an admin token's holder is known by. The token itself is shown once and not kept: only its hash is, which is
+/// enough for a random secret of 256 bits.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdminToken {
+    /// Its id, for lists and removal.
+    pub id: String,
+    /// Who has it, as whoever made it wrote.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// SHA-256 of the secret.
+    #[serde(skip)]
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub created_at: UnixTime,
+    /// The first second in which it is no longer good.
+    pub expires_at: UnixTime,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<UnixTime>,
+}
+
+/// What an admin token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Ask whether access tokens are good (RFC 7662), and nothing else.
+    Registry,
+}
+
+impl Role {
+    /// The name in commands and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+        }
+    }
+}
+
+/// No role of that name.
+#[derive(Debug, Error)]
+#[error("expected the role registry, found {0:?}")]
+pub struct UnknownRole(String);
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        if text == Self::Registry.as_str() { Ok(Self::Registry) } else { Err(UnknownRole(text.to_owned())) }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Stands before admin tokens, so that scanners find leaked ones.
+const PREFIX: &str = "countersign_admin_";
+
+/// Makes the secret of a new token.
+pub fn fresh_secret(randomness: &dyn Randomness) -> SecretString {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    randomness.fill(&mut *bytes);
+    SecretString::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*bytes)))
+}
+
+/// The hash that a secret is known by.
+pub fn hash(secret: &SecretString) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, secret.expose_secret().as_bytes()).as_ref());
+    hash
+}

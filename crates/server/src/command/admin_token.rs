@@ -1,0 +1,126 @@
+//! `countersign-server admin-token add|list|remove`.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Subcommand;
+use countersign_server::admin::{AdminToken, Role, fresh_secret, hash};
+use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh_id};
+use countersign_server::store::{SqliteStore, Store as _};
+use secrecy::ExposeSecret as _;
+
+use super::{say, written};
+use crate::Common;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes an admin token and shows it: this once.
+    Add(Add),
+    /// Lists the admin tokens, without their secrets.
+    List(List),
+    /// Removes an admin token; it stops working at once.
+    Remove(Remove),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Add {
+    /// Who will have it, such as upload-server.
+    name: String,
+    /// What it may do: registry (introspect access tokens).
+    #[arg(long)]
+    role: Role,
+    /// In how many days it ends.
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    days: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Remove {
+    /// The token's id, as `admin-token list` shows it.
+    id: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Command {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Add(add) => add.run().await,
+            Self::List(list) => list.run().await,
+            Self::Remove(remove) => remove.run().await,
+        }
+    }
+}
+
+impl Add {
+    async fn run(self) -> anyhow::Result<()> {
+        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let secret = fresh_secret(&SystemRandomness);
+        let now = SystemClock.now();
+        let token = AdminToken {
+            id: fresh_id(&SystemClock, &SystemRandomness),
+            name: self.name,
+            role: self.role,
+            hash: hash(&secret),
+            created_at: now,
+            expires_at: now + Duration::from_hours(24) * self.days,
+            last_used_at: None,
+        };
+        store.add_admin_token(token.clone()).await?;
+        // The one place that shows a secret, to the person who asked for it.
+        say(secret.expose_secret());
+        super::complain(&format!(
+            "made the admin token {} for {:?}; it is shown this once",
+            token.id, token.name
+        ));
+        Ok(())
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let tokens = SqliteStore::open(&self.common.load()?.database)?.admin_tokens().await?;
+        if self.json {
+            say(&serde_json::to_string_pretty(&tokens)?);
+            return Ok(());
+        }
+        if tokens.is_empty() {
+            say("no admin tokens");
+        }
+        for token in &tokens {
+            let used = token
+                .last_used_at
+                .map_or_else(|| "never used".to_owned(), |at| format!("last used {}", written(at)));
+            say(&format!(
+                "{}  {}  {}  until {}  {used}",
+                token.id,
+                token.role,
+                token.name,
+                written(token.expires_at)
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Remove {
+    async fn run(self) -> anyhow::Result<()> {
+        let store = SqliteStore::open(&self.common.load()?.database)?;
+        if !store.remove_admin_token(&self.id).await? {
+            bail!("there is no admin token {}; `admin-token list` shows those there are", self.id);
+        }
+        say(&format!("removed the admin token {}", self.id));
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! Reading the parameters of an OAuth request.
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use countersign_core::token_exchange::{ErrorCode, Parameters};
+
+use super::error;
+
+/// The largest body: a token of a kilobyte or two, and room.
+const MAX_BODY: usize = 16 * 1024;
+
+/// Reads a form or a JSON object; the error is the answer to send.
+pub(super) async fn parameters(request: Request) -> Result<Parameters, Response> {
+    let invalid = |description: &str| error(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, description);
+    // A token in a URL ends up in logs and histories: refused, even if it would have been ignored.
+    if request.uri().query().is_some_and(|query| !query.is_empty()) {
+        return Err(invalid("parameters belong in the body, never in the URL"));
+    }
+    let (parts, body) = request.into_parts();
+    let kind = content_type(&parts.headers);
+    let body = bounded(body).await?;
+    match kind.as_str() {
+        "application/json" => Parameters::from_json(&body).map_err(|problem| invalid(&problem.to_string())),
+        "application/x-www-form-urlencoded" => Ok(Parameters::from_form(&body)),
+        _ => {
+            let description = "expected content-type application/x-www-form-urlencoded or application/json";
+            Err(error(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::InvalidRequest, description))
+        }
+    }
+}
+
+/// The media type without its parameters, in lower case.
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+async fn bounded(body: Body) -> Result<Bytes, Response> {
+    to_bytes(body, MAX_BODY).await.map_err(|_| {
+        let description = "expected a complete body of at most 16 KiB";
+        error(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description)
+    })
+}

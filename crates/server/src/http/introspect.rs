@@ -1,0 +1,102 @@
+//! `POST /oauth/introspect`: token introspection (RFC 7662), for registries that want to know about a token now.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use countersign_core::token_exchange::ErrorCode;
+use countersign_core::{AccessToken, AccessTokenClaims, UnixTime};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::{App, body, do_not_store, error};
+use crate::admin::{self, Role};
+use crate::store::{ExchangeId, StoreError};
+
+/// Needs an admin token of the role `registry`: §2.1 forbids an open endpoint, which would let anybody try tokens.
+pub(super) async fn introspect(State(app): State<Arc<App>>, request: Request) -> Response {
+    let now = app.exchange.clock.now();
+    match is_registry(&app, request.headers(), now).await {
+        Ok(true) => {}
+        Ok(false) => return unauthorized(),
+        Err(failure) => return unavailable(&failure),
+    }
+    let parameters = match body::parameters(request).await {
+        Ok(parameters) => parameters,
+        Err(refusal) => return refusal,
+    };
+    let token = match parameters.text("token") {
+        Ok(Some(token)) => AccessToken::from(token.to_owned()),
+        Ok(None) => {
+            return error(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::InvalidRequest,
+                "the parameter token is missing",
+            );
+        }
+        Err(problem) => {
+            return error(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, &problem.to_string());
+        }
+    };
+    let live = match app.tokens.authenticate(&token, now) {
+        Ok(claims) => app
+            .exchange
+            .store
+            .is_live(&ExchangeId(claims.jti.clone()))
+            .await
+            .map(|live| live.then_some(claims)),
+        Err(_) => Ok(None),
+    };
+    match live {
+        Ok(claims) => {
+            // Of a token that is not good, nothing is said: neither why, nor whether it ever was (§2.2).
+            let document = claims.map_or_else(|| json!({ "active": false }), |claims| describe(&claims));
+            let mut response = Json(document).into_response();
+            do_not_store(&mut response);
+            response
+        }
+        Err(failure) => unavailable(&failure),
+    }
+}
+
+async fn is_registry(app: &App, headers: &HeaderMap, now: UnixTime) -> Result<bool, StoreError> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let Some((scheme, secret)) =
+        value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+    else {
+        return Ok(false);
+    };
+    tracing::trace!(scheme, "introspection asked for");
+    let hash = admin::hash(&SecretString::from(secret.trim()));
+    let token = app.exchange.store.use_admin_token(&hash, now).await?;
+    Ok(token.is_some_and(|token| token.role == Role::Registry))
+}
+
+/// The members of RFC 7662 §2.2, and those of the token.
+fn describe(claims: &AccessTokenClaims) -> Value {
+    let mut document = json!(claims);
+    document["active"] = json!(true);
+    document["token_type"] = json!("bearer");
+    let actions = claims.authorization_details.iter().flat_map(|detail| &detail.actions);
+    let scope: Vec<&str> = actions.map(|permission| permission.as_str()).collect();
+    document["scope"] = json!(scope.join(" "));
+    document
+}
+
+fn unauthorized() -> Response {
+    let description = "expected Authorization: Bearer with an admin token of the role registry";
+    let mut response = error(StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient, description);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+fn unavailable(failure: &StoreError) -> Response {
+    tracing::error!(%failure, "a token could not be introspected");
+    error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::TemporarilyUnavailable,
+        "the server cannot look it up at the moment; try again",
+    )
+}

@@ -1,0 +1,50 @@
+//! `POST /oauth/revoke`: token revocation (RFC 7009). The holder needs nothing but the token.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use countersign_core::AccessToken;
+use countersign_core::token_exchange::ErrorCode;
+
+use super::{App, body, do_not_store, error};
+use crate::store::ExchangeId;
+
+/// Answers 200 for tokens that are unknown, expired or revoked already, as §2.2 wants: they are as dead as can be.
+pub(super) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
+    let parameters = match body::parameters(request).await {
+        Ok(parameters) => parameters,
+        Err(refusal) => return refusal,
+    };
+    let token = match parameters.text("token") {
+        Ok(Some(token)) => AccessToken::from(token.to_owned()),
+        Ok(None) => {
+            return error(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::InvalidRequest,
+                "the parameter token is missing",
+            );
+        }
+        Err(problem) => {
+            return error(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, &problem.to_string());
+        }
+    };
+    let now = app.exchange.clock.now();
+    // Only a token with our signature reaches the database: strangers cannot keep the disk busy.
+    if let Ok(claims) = app.tokens.authenticate(&token, now) {
+        let id = ExchangeId(claims.jti);
+        if let Err(failure) = app.exchange.store.revoke_token(&id, now).await {
+            tracing::error!(%failure, token = %id, "a token could not be revoked");
+            return error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorCode::TemporarilyUnavailable,
+                "the token is not revoked yet: the server cannot record it at the moment; try again",
+            );
+        }
+        tracing::info!(token = %id, "token revoked by its holder");
+    }
+    let mut response = StatusCode::OK.into_response();
+    do_not_store(&mut response);
+    response
+}

@@ -1,0 +1,83 @@
+//! Admin tokens.
+
+use countersign_core::UnixTime;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use crate::admin::AdminToken;
+use crate::store::StoreError;
+
+const COLUMNS: &str = "id, name, role, hash, created_at, expires_at, last_used_at";
+
+/// Seconds for which a use is not written down again: asking must stay cheap.
+const USE_PRECISION: i64 = 60;
+
+pub(super) fn add(transaction: &Transaction<'_>, token: &AdminToken) -> Result<(), StoreError> {
+    transaction.execute(
+        "INSERT INTO admin_tokens (id, name, role, hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            token.id,
+            token.name,
+            token.role.as_str(),
+            token.hash,
+            token.created_at.as_seconds(),
+            token.expires_at.as_seconds()
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn list(connection: &Connection) -> Result<Vec<AdminToken>, StoreError> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM admin_tokens ORDER BY id"))?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// The token in force with that hash. The index compares hashes, not secrets: its timing tells nothing about a token.
+pub(super) fn find(
+    connection: &Connection,
+    hash: &[u8; 32],
+    now: UnixTime,
+) -> Result<Option<AdminToken>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM admin_tokens WHERE hash = ?1 AND expires_at > ?2"))?;
+    let mut rows = statement.query(params![hash, now.as_seconds()])?;
+    rows.next()?.map(read).transpose()
+}
+
+/// Whether the use at `now` is worth writing down.
+pub(super) fn is_news(token: &AdminToken, now: UnixTime) -> bool {
+    token.last_used_at.is_none_or(|last| now.as_seconds() - last.as_seconds() >= USE_PRECISION)
+}
+
+pub(super) fn note_use(transaction: &Transaction<'_>, id: &str, now: UnixTime) -> Result<(), StoreError> {
+    transaction
+        .execute("UPDATE admin_tokens SET last_used_at = ?2 WHERE id = ?1", params![id, now.as_seconds()])?;
+    Ok(())
+}
+
+pub(super) fn remove(transaction: &Transaction<'_>, id: &str) -> Result<bool, StoreError> {
+    let removed: Option<String> = transaction
+        .query_row("DELETE FROM admin_tokens WHERE id = ?1 RETURNING id", [id], |row| row.get(0))
+        .optional()?;
+    Ok(removed.is_some())
+}
+
+fn read(row: &Row<'_>) -> Result<AdminToken, StoreError> {
+    let role: String = row.get(2)?;
+    Ok(AdminToken {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        role: role
+            .parse()
+            .map_err(|_| StoreError::Row(format!("an admin token has the unknown role {role:?}")))?,
+        hash: row.get(3)?,
+        created_at: UnixTime::from_seconds(row.get(4)?),
+        expires_at: UnixTime::from_seconds(row.get(5)?),
+        last_used_at: row.get::<_, Option<i64>>(6)?.map(UnixTime::from_seconds),
+    })
+}
