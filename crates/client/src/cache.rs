@@ -8,12 +8,8 @@ use std::time::Duration;
 use countersign_core::AccessToken;
 
 use crate::client::{Client, LoginError};
+use crate::lease::Lease;
 use crate::resource::RequestedResource;
-
-/// How long before its end a token is replaced.
-const MARGIN: Duration = Duration::from_mins(5);
-/// The lifetime of a token whose server does not say.
-const DEFAULT_LIFETIME: u64 = 3600;
 
 /// One access token per resource, in memory only, exchanged again before it ends.
 ///
@@ -50,22 +46,11 @@ impl TokenCache {
         if let Some(held) = slot.as_ref().filter(|held| clock.monotonic() < held.replace_at) {
             return Ok(held.token.clone());
         }
-        let identity = self.client.identify()?;
-        // Taken before the request: the lifetime starts somewhere between here and the answer.
-        let asked_at = clock.monotonic();
-        let response = self.client.exchange(identity.token(), resource)?;
-        let lifetime = Duration::from_secs(response.expires_in.unwrap_or(DEFAULT_LIFETIME));
-        let margin = if identity.source().mints_again() { margin(lifetime) } else { Duration::ZERO };
-        let useful = lifetime.saturating_sub(margin);
-        *slot =
-            Some(Held { token: response.access_token.clone(), replace_at: asked_at.saturating_add(useful) });
-        Ok(response.access_token)
+        let lease = Lease::obtain(&self.client, resource)?;
+        let margin = if lease.mints_again { lease.margin } else { Duration::ZERO };
+        *slot = Some(Held { token: lease.token.clone(), replace_at: lease.ends_at.saturating_sub(margin) });
+        Ok(lease.token)
     }
-}
-
-/// Five minutes; half the lifetime of a token that has no more than that, or it would be replaced at every use.
-fn margin(lifetime: Duration) -> Duration {
-    if lifetime > MARGIN { MARGIN } else { lifetime / 2 }
 }
 
 /// What a panic of another thread left behind is whole: each slot is written in one assignment, at the very end.

@@ -36,6 +36,8 @@ pub mod exchange;
 pub mod resource;
 
 mod cache;
+mod fresh;
+mod lease;
 
 pub mod resolution;
 mod retry;
@@ -47,6 +49,7 @@ pub use cache::TokenCache;
 pub use client::{Client, LoginError, Settings, SetupError};
 pub use endpoint::Endpoint;
 pub use exchange::ExchangeError;
+pub use fresh::FreshToken;
 pub use http::Http;
 pub use identity::{Identity, IdentityError, Source, Supplied};
 pub use resolution::{Origin, ResolutionError, ResolvedToken};

@@ -7,6 +7,8 @@ mod exchange;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod fresh;
+#[cfg(test)]
 mod github;
 #[cfg(test)]
 mod gitlab;
