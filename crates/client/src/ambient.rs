@@ -2,20 +2,46 @@
 //!
 //! A provider is one file here with one [`AmbientProvider`], and one entry in [`ALL`].
 
+mod error;
+mod obstacle;
+
+mod declared;
+mod printed;
+mod token_service;
+
+mod bitbucket;
+mod buildkite;
+mod circleci;
+mod depot;
+mod forgejo;
+mod gitea;
 mod github;
 mod gitlab;
 
 use countersign_core::time::LEEWAY;
 use countersign_core::{Audience, IdToken, Provider};
-use thiserror::Error;
 
-use crate::http::HttpError;
+pub use error::MintError;
+use obstacle::Obstacle;
+
 use crate::identity::{Identity, Source};
 use crate::surroundings::Surroundings;
-use crate::unverified::{UnverifiedClaims, UnverifiedError};
+use crate::unverified::UnverifiedClaims;
 
 /// All of them, in the order of detection: the first that recognises the job has it.
-pub const ALL: &[&AmbientProvider] = &[&github::PROVIDER, &gitlab::PROVIDER];
+///
+/// Those that set another's variables too come before it. Machines come last: a job's runner may stand on any cloud, and
+/// the job is who acts, not its machine.
+pub const ALL: &[&AmbientProvider] = &[
+    &forgejo::PROVIDER,
+    &gitea::PROVIDER,
+    &github::PROVIDER,
+    &depot::PROVIDER,
+    &gitlab::PROVIDER,
+    &circleci::PROVIDER,
+    &buildkite::PROVIDER,
+    &bitbucket::PROVIDER,
+];
 
 /// A CI provider, as seen from inside a job.
 #[derive(Debug)]
@@ -24,14 +50,32 @@ pub struct AmbientProvider {
     provider: Provider,
     /// What it is recognised by, in words.
     sign: &'static str,
+    /// Who says what a token is for.
+    audience: AudienceChoice,
+    /// What is unusual about its tokens, for whoever looks at one.
+    remark: Option<&'static str>,
+    /// What to add to a job so that it gets a token for the audience.
+    remedy: fn(&Audience) -> String,
     /// Whether the job runs on it.
     detect: fn(&Surroundings) -> bool,
     /// Has it mint (or finds) an id token for the audience. The token is checked in [`AmbientProvider::mint`].
     mint: fn(&Surroundings, &Audience) -> Minted,
 }
 
+/// Who says what an id token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AudienceChoice {
+    /// Whoever asks for the token: us.
+    Asked,
+    /// The job's definition, or the settings of the provider.
+    Declared,
+    /// The provider, and it is always this. Every service that accepts it accepts tokens that were shown to others, so a
+    /// registry has to be told to.
+    Fixed(&'static str),
+}
+
 /// A token as the provider gave it, before any check, and where it is from.
-type Minted = Result<(IdToken, Source), MintError>;
+type Minted = Result<(IdToken, Source), Obstacle>;
 
 impl AmbientProvider {
     /// The provider that this job runs on.
@@ -59,6 +103,21 @@ impl AmbientProvider {
         self.sign
     }
 
+    /// Who says what its tokens are for.
+    pub const fn audience_choice(&self) -> AudienceChoice {
+        self.audience
+    }
+
+    /// What is unusual about its tokens, such as how long they live.
+    pub const fn remark(&self) -> Option<&'static str> {
+        self.remark
+    }
+
+    /// What to add to a job so that it gets a token for the audience.
+    pub fn remedy(&self, audience: &Audience) -> String {
+        (self.remedy)(audience)
+    }
+
     /// Has an id token minted for the audience.
     ///
     /// What the registry would refuse for certain is refused here, before anything is sent to it: a token that is no
@@ -68,105 +127,43 @@ impl AmbientProvider {
         surroundings: &Surroundings,
         audience: &Audience,
     ) -> Result<Identity, MintError> {
-        let (token, source) = (self.mint)(surroundings, audience)?;
         let title = self.title();
+        let (token, source) = (self.mint)(surroundings, audience)
+            .map_err(|obstacle| obstacle.at(title, self.remedy(audience)))?;
         let claims =
             UnverifiedClaims::read(&token).map_err(|source| MintError::Unreadable { title, source })?;
-        if !claims.audiences().contains(&audience.as_str()) {
-            let (expected, found) = (audience.clone(), claims.audiences().join(", "));
-            return Err(MintError::Audience { title, expected, found });
-        }
+        self.check_audience(&claims, audience)?;
         let now = surroundings.clock.now();
         match claims.expires_at() {
             None => Err(MintError::NoExpiry { title }),
             Some(end) if end + LEEWAY <= now => {
                 Err(MintError::Expired { title, seconds: now.since(end).as_secs() })
             }
-            Some(_) => Ok(Identity::minted(token, source, self)),
+            Some(_) => Ok(Identity::minted(token, source, self.labelled_by(&claims))),
         }
+    }
+
+    /// Where the provider fixes the audience, there is nothing to compare it with: the registry decides.
+    fn check_audience(&self, claims: &UnverifiedClaims, audience: &Audience) -> Result<(), MintError> {
+        let fits = claims.audiences().contains(&audience.as_str());
+        let remedy = match self.audience {
+            AudienceChoice::Fixed(_) => return Ok(()),
+            AudienceChoice::Asked => String::new(),
+            AudienceChoice::Declared => format!("; {}", self.remedy(audience)),
+        };
+        let (title, expected) = (self.title(), audience.clone());
+        let found = || claims.audiences().join(", ");
+        if fits { Ok(()) } else { Err(MintError::Audience { title, expected, found: found(), remedy }) }
+    }
+
+    /// Several providers share one contract in the job: where the token's issuer belongs to one, it is that one's.
+    fn labelled_by(&'static self, claims: &UnverifiedClaims) -> &'static Self {
+        let owner = claims.issuer().and_then(|issuer| Provider::owning(&issuer));
+        ALL.iter().copied().find(|provider| Some(provider.provider) == owner).unwrap_or(self)
     }
 }
 
-/// The names of all providers with their titles, for messages.
+/// The names of all providers, for messages.
 pub(crate) fn supported() -> String {
-    let names = ALL.iter().map(|provider| format!("{} ({})", provider.name(), provider.title()));
-    names.collect::<Vec<_>>().join(", ")
-}
-
-/// Why a provider gave no usable id token.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum MintError {
-    /// The job is not set up for id tokens.
-    #[error("{title} gives this job no id token: {reason}; {remedy}")]
-    NotSetUp {
-        /// The provider.
-        title: &'static str,
-        /// What is missing.
-        reason: String,
-        /// The line to add to the job.
-        remedy: String,
-    },
-    /// The provider's token service could not be asked.
-    #[error("the token service of {title} could not be asked")]
-    Unreachable {
-        /// The provider.
-        title: &'static str,
-        /// Why.
-        source: HttpError,
-    },
-    /// It answered with an error. Its body is not shown: it is no message to this job's log.
-    #[error("the token service of {title} answered with status {status} instead of an id token; {remedy}")]
-    Refused {
-        /// The provider.
-        title: &'static str,
-        /// The status.
-        status: u16,
-        /// What to look at.
-        remedy: &'static str,
-    },
-    /// It answered with something else than a token.
-    #[error(
-        "the token service of {title} answered without an id token: expected a JSON object with the text {field:?}"
-    )]
-    NoToken {
-        /// The provider.
-        title: &'static str,
-        /// Where the token should have been.
-        field: &'static str,
-    },
-    /// What it gave is no JWT.
-    #[error("what {title} gave as an id token is none")]
-    Unreadable {
-        /// The provider.
-        title: &'static str,
-        /// Why.
-        source: UnverifiedError,
-    },
-    /// The token is for another audience.
-    #[error("{title} gave an id token for {found:?}, expected one for \"{expected}\"; nothing was sent")]
-    Audience {
-        /// The provider.
-        title: &'static str,
-        /// The audience that was asked for.
-        expected: Audience,
-        /// The audiences of the token.
-        found: String,
-    },
-    /// The token has ended already.
-    #[error(
-        "{title} gave an id token that expired {seconds} s ago; start the job again, and check this machine's clock"
-    )]
-    Expired {
-        /// The provider.
-        title: &'static str,
-        /// How long ago.
-        seconds: u64,
-    },
-    /// The token never ends, so no registry takes it.
-    #[error("{title} gave an id token without an expiry time (claim \"exp\"); nothing was sent")]
-    NoExpiry {
-        /// The provider.
-        title: &'static str,
-    },
+    ALL.iter().map(|provider| provider.name()).collect::<Vec<_>>().join(", ")
 }

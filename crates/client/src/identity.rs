@@ -1,16 +1,20 @@
 //! Where the job's id token comes from.
 
-use std::fmt;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use countersign_core::{Audience, IdToken};
 use thiserror::Error;
 
 use crate::ambient::{self, AmbientProvider, MintError};
+use crate::command::{Command, CommandError};
 use crate::surroundings::Surroundings;
 use crate::unverified::{UnverifiedClaims, UnverifiedError};
 
 /// The variable with an id token that somebody else had minted.
 pub const ID_TOKEN_VARIABLE: &str = "HF_OIDC_ID_TOKEN";
+/// The variable with the path of a file that holds one, such as a volume that Kubernetes keeps fresh.
+pub const ID_TOKEN_FILE_VARIABLE: &str = "HF_OIDC_ID_TOKEN_FILE";
 
 /// An id token, and where it is from.
 #[derive(Debug)]
@@ -21,27 +25,23 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Finds the job's id token: the one supplied, else the one in `HF_OIDC_ID_TOKEN`, else one that the provider mints
-    /// (`provider` by name, else the one detected). With either of the first two, `provider` is not even looked at.
+    /// Finds the job's id token: the one supplied, else the one in `HF_OIDC_ID_TOKEN`, else the one in the file that
+    /// `HF_OIDC_ID_TOKEN_FILE` names, else one that the provider mints (`provider` by name, else the one detected). With
+    /// any of the first three, `provider` is not even looked at.
     pub fn find(
         surroundings: &Surroundings,
         supplied: Option<&Supplied>,
         provider: Option<&str>,
         audience: &Audience,
     ) -> Result<Self, IdentityError> {
-        let variables = &surroundings.variables;
-        match supplied {
-            Some(Supplied::Token(token)) => return Ok(Self::supplied(token.clone(), Source::Argument)),
-            Some(Supplied::Variable(name)) => {
-                let unset = || IdentityError::Unset { variable: name.clone() };
-                let token = variables.text(name).ok_or_else(unset)?;
-                return Ok(Self::supplied(token.to_owned().into(), Source::Variable(name.clone())));
-            }
-            None => {}
+        if let Some(supplied) = supplied {
+            return Self::brought(surroundings, supplied);
         }
-        if let Some(token) = variables.text(ID_TOKEN_VARIABLE) {
-            let source = Source::Variable(ID_TOKEN_VARIABLE.to_owned());
-            return Ok(Self::supplied(token.to_owned().into(), source));
+        if surroundings.variables.text(ID_TOKEN_VARIABLE).is_some() {
+            return Self::brought(surroundings, &Supplied::Variable(ID_TOKEN_VARIABLE.to_owned()));
+        }
+        if let Some(path) = surroundings.variables.text(ID_TOKEN_FILE_VARIABLE) {
+            return Self::brought(surroundings, &Supplied::File(path.into()));
         }
         let provider = match provider {
             Some(name) => AmbientProvider::named(name)
@@ -49,6 +49,25 @@ impl Identity {
             None => AmbientProvider::detected(surroundings).ok_or(IdentityError::NoProvider)?,
         };
         Ok(provider.mint(surroundings, audience)?)
+    }
+
+    fn brought(surroundings: &Surroundings, supplied: &Supplied) -> Result<Self, IdentityError> {
+        let (token, source) = match supplied {
+            Supplied::Token(token) => (token.clone(), Source::Argument),
+            Supplied::Variable(name) => {
+                let unset = || IdentityError::Unset { variable: name.clone() };
+                let token = surroundings.variables.text(name).ok_or_else(unset)?;
+                (token.to_owned().into(), Source::Variable(name.clone()))
+            }
+            Supplied::File(path) => (read(surroundings, path)?, Source::File(path.clone())),
+            Supplied::Command(command) => {
+                let printed = surroundings.commands.run(command).map_err(IdentityError::Command)?;
+                let empty = || CommandError::Output { program: command.program.clone() };
+                let token = not_blank(&printed).ok_or_else(|| IdentityError::Command(empty()))?;
+                (token, Source::Command(command.program.clone()))
+            }
+        };
+        Ok(Self::supplied(token, source))
     }
 
     /// A token that was there before: it is exchanged as it is, and judged by the server alone.
@@ -82,6 +101,17 @@ impl Identity {
     }
 }
 
+fn read(surroundings: &Surroundings, path: &Path) -> Result<IdToken, IdentityError> {
+    let failed = |source| IdentityError::File { path: path.to_owned(), source };
+    let text = surroundings.files.read(path).map_err(failed)?;
+    not_blank(&text).ok_or_else(|| failed(io::Error::new(io::ErrorKind::InvalidData, "the file is blank")))
+}
+
+fn not_blank(text: &str) -> Option<IdToken> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned().into())
+}
+
 /// An id token that the caller brings.
 #[derive(Clone, Debug)]
 pub enum Supplied {
@@ -89,6 +119,10 @@ pub enum Supplied {
     Token(IdToken),
     /// The name of the variable that holds it.
     Variable(String),
+    /// The file that holds it.
+    File(PathBuf),
+    /// The command that prints it, asked anew each time.
+    Command(Command),
 }
 
 /// Where an id token is from.
@@ -100,14 +134,19 @@ pub enum Source {
     Variable(String),
     /// The provider's token service at this host minted it.
     Service(String),
+    /// A file held it.
+    File(PathBuf),
+    /// This program printed it.
+    Command(String),
 }
 
 impl Source {
     /// Whether another token can be had when this one is used up.
     pub const fn mints_again(&self) -> bool {
         match self {
-            Self::Argument | Self::Variable(_) => false,
-            Self::Service(_) => true,
+            // A file may be replaced, but nobody knows when.
+            Self::Argument | Self::Variable(_) | Self::File(_) => false,
+            Self::Service(_) | Self::Command(_) => true,
         }
     }
 }
@@ -118,6 +157,8 @@ impl fmt::Display for Source {
             Self::Argument => f.write_str("an argument"),
             Self::Variable(name) => write!(f, "the variable {name}"),
             Self::Service(host) => write!(f, "the token service at {host}"),
+            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::Command(program) => write!(f, "the program {program}"),
         }
     }
 }
@@ -128,8 +169,8 @@ impl fmt::Display for Source {
 pub enum IdentityError {
     /// Nothing is known of where this runs.
     #[error(
-        "no supported CI OIDC provider detected, and {ID_TOKEN_VARIABLE} is not set; run this in a job of {known}, or \
-         set {ID_TOKEN_VARIABLE} to an id token",
+        "no supported CI OIDC provider detected, and {ID_TOKEN_VARIABLE} is not set; run this in a job of one of {known}, \
+         or set {ID_TOKEN_VARIABLE} to an id token",
         known = ambient::supported()
     )]
     NoProvider,
@@ -145,6 +186,17 @@ pub enum IdentityError {
         /// The name.
         variable: String,
     },
+    /// The file that should hold the token cannot be read, or is blank.
+    #[error("expected an id token in the file {}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The command that should print the token did not.
+    #[error("the id token command gave none")]
+    Command(#[source] CommandError),
     /// The provider gave none.
     #[error(transparent)]
     Mint(#[from] MintError),

@@ -21,6 +21,7 @@
 
 mod surroundings;
 
+pub mod command;
 pub mod http;
 mod variables;
 
@@ -44,9 +45,10 @@ mod retry;
 
 pub mod system;
 
-pub use ambient::{AmbientProvider, MintError};
+pub use ambient::{AmbientProvider, AudienceChoice, MintError};
 pub use cache::TokenCache;
 pub use client::{Client, LoginError, Settings, SetupError};
+pub use command::{Command, CommandError};
 pub use endpoint::Endpoint;
 pub use exchange::ExchangeError;
 pub use fresh::FreshToken;
@@ -54,6 +56,6 @@ pub use http::Http;
 pub use identity::{Identity, IdentityError, Source, Supplied};
 pub use resolution::{Origin, ResolutionError, ResolvedToken};
 pub use resource::RequestedResource;
-pub use surroundings::{Clock, Files, Surroundings};
+pub use surroundings::{Clock, Commands, Files, Surroundings};
 pub use unverified::{UnverifiedClaims, UnverifiedError};
 pub use variables::Variables;

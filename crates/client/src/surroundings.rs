@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use countersign_core::UnixTime;
 
+use crate::command::{Command, CommandError};
 use crate::http::Http;
 use crate::variables::Variables;
 
@@ -21,6 +22,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// The file system, to read from.
     pub files: Arc<dyn Files>,
+    /// Programs, which some providers mint through.
+    pub commands: Arc<dyn Commands>,
 }
 
 /// Time: the wall clock to judge tokens by, the monotonic clock to measure lifetimes with.
@@ -39,4 +42,10 @@ pub trait Clock: Send + Sync {
 pub trait Files: Send + Sync {
     /// Reads a small text file whole: an error of kind `FileTooLarge` beyond 1 MiB, `InvalidData` if it is not UTF-8.
     fn read(&self, path: &Path) -> io::Result<String>;
+}
+
+/// Programs, as far as they print something.
+pub trait Commands: Send + Sync {
+    /// Runs a program to its end, for a bounded time and without standard input, and returns what it printed.
+    fn run(&self, command: &Command) -> Result<String, CommandError>;
 }

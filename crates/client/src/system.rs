@@ -1,12 +1,14 @@
 //! The real surroundings: the only place of this crate where effects are real.
 
 mod clock;
+mod commands;
 mod files;
 mod http;
 
 use std::sync::Arc;
 
 pub use clock::SystemClock;
+pub use commands::SystemCommands;
 pub use files::SystemFiles;
 pub use http::HttpAgent;
 
@@ -23,5 +25,6 @@ pub fn surroundings(variables: Variables) -> Surroundings {
         http: Arc::new(HttpAgent::default()),
         clock: Arc::new(SystemClock::default()),
         files: Arc::new(SystemFiles),
+        commands: Arc::new(SystemCommands),
     }
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_core::{Claims, IdToken, UnixTime, json};
+use countersign_core::{Claims, IdToken, IssuerUrl, UnixTime, json};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -35,6 +35,11 @@ impl UnverifiedClaims {
     /// The claims, to be shown.
     pub const fn claims(&self) -> &Claims {
         &self.0
+    }
+
+    /// The issuer, if it can be one.
+    pub fn issuer(&self) -> Option<IssuerUrl> {
+        self.0.text("iss")?.parse().ok()
     }
 
     /// The audiences: `aud` is a string or an array of strings (RFC 7519 §4.1.3).

@@ -20,6 +20,11 @@ impl Variables {
         self.0.get(name).is_some_and(|found| found == value)
     }
 
+    /// Whether any of these is set to more than white space.
+    pub fn has_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.text(name).is_some())
+    }
+
     /// The names that end so, in alphabetical order.
     pub fn names_ending<'a>(&'a self, suffix: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.keys().map(String::as_str).filter(move |name| name.ends_with(suffix))

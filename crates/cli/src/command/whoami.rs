@@ -94,6 +94,8 @@ fn as_json(client: &Client, identity: &Identity, claims: &UnverifiedClaims) -> V
         Source::Argument => json!({ "kind": "argument" }),
         Source::Variable(name) => json!({ "kind": "variable", "name": name }),
         Source::Service(host) => json!({ "kind": "service", "host": host }),
+        Source::File(path) => json!({ "kind": "file", "path": path.to_string_lossy() }),
+        Source::Command(program) => json!({ "kind": "command", "program": program }),
     };
     let provider = identity.provider().map(
         |provider| json!({ "name": provider.name(), "title": provider.title(), "sign": provider.sign() }),

@@ -9,6 +9,7 @@ use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_client::ambient::ALL;
 
 const ACCESS_TOKEN: &str = "hf_jwt_the-access-token";
 const SIGNATURE: &str = "dGhlLXNpZ25hdHVyZQ";
@@ -85,7 +86,8 @@ impl Job {
         self.answers.lock().unwrap().requests.clone()
     }
 
-    /// Runs the binary and shows exit code, standard output and standard error, with the server's address as `SERVER`.
+    /// Runs the binary and shows exit code, standard output and standard error, with the server's address as `SERVER`
+    /// and the list of all providers as `(providers)`.
     ///
     /// Neither an id token's signature nor the mint credential is ever shown.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
@@ -101,7 +103,11 @@ impl Job {
             assert!(!shown.contains(secret), "{secret} in {shown}");
         }
         let address = self.url.trim_start_matches("http://");
-        shown.replace(&self.url, "SERVER").replace(address, "SERVER")
+        let providers: Vec<&str> = ALL.iter().map(|provider| provider.name()).collect();
+        shown
+            .replace(&self.url, "SERVER")
+            .replace(address, "SERVER")
+            .replace(&providers.join(", "), "(providers)")
     }
 
     /// The same for a run that fails: it shows no access token either.

@@ -87,7 +87,7 @@ fn without_identity_the_remedy_is_named() {
     exit 3
     --- stdout
     --- stderr
-    error: no supported CI OIDC provider detected, and HF_OIDC_ID_TOKEN is not set; run this in a job of github (GitHub Actions), gitlab (GitLab CI), or set HF_OIDC_ID_TOKEN to an id token
+    error: no supported CI OIDC provider detected, and HF_OIDC_ID_TOKEN is not set; run this in a job of one of (providers), or set HF_OIDC_ID_TOKEN to an id token
     ");
     assert!(Job::github().minting("403 Forbidden", "").fail(&["token", "a/b"]).starts_with("exit 3"));
     assert!(Job::github().fail(&["token", "a/b", "--id-token-env", "NONE"]).starts_with("exit 3"));

@@ -7,8 +7,7 @@
 
 use countersign_core::{Audience, IdToken, Provider};
 
-use super::{AmbientProvider, MintError, Minted};
-use crate::identity::Source;
+use super::{AmbientProvider, AudienceChoice, Minted, Obstacle, declared};
 use crate::surroundings::Surroundings;
 use crate::unverified::UnverifiedClaims;
 use crate::variables::Variables;
@@ -17,11 +16,18 @@ use crate::variables::Variables;
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Gitlab,
     sign: "GITLAB_CI=true",
+    audience: AudienceChoice::Declared,
+    remark: Some("one token serves the whole job, and it is as old as the job"),
+    remedy: |audience| {
+        format!(
+            "add `id_tokens: {{ {HUB_VARIABLE}: {{ aud: {audience} }} }}` to the job, and if GitLab says that ID token \
+             issuance is disabled, let the project's `ci_id_token_sub_claim_components` begin with `project_id`"
+        )
+    },
     detect: |surroundings| surroundings.variables.is_exactly("GITLAB_CI", "true"),
     mint,
 };
 
-const TITLE: &str = PROVIDER.provider.preset().title;
 const SUFFIX: &str = "_ID_TOKEN";
 /// The name in the Hub's documentation.
 const HUB_VARIABLE: &str = "HF_ID_TOKEN";
@@ -32,25 +38,8 @@ fn mint(surroundings: &Surroundings, audience: &Audience) -> Minted {
     let variables = &surroundings.variables;
     let derived = derived_name(audience);
     let names = [HUB_VARIABLE, &derived].into_iter().chain(variables.names_ending(SUFFIX));
-    for name in names {
-        if let Some(token) = token_for(variables, name, audience) {
-            return Ok((token, Source::Variable(name.to_owned())));
-        }
-    }
-    Err(MintError::NotSetUp {
-        title: TITLE,
-        reason: reason(variables, audience),
-        remedy: format!(
-            "add `id_tokens: {{ {HUB_VARIABLE}: {{ aud: {audience} }} }}` to the job, and if GitLab says that ID token \
-             issuance is disabled, let the project's `ci_id_token_sub_claim_components` begin with `project_id`"
-        ),
-    })
-}
-
-fn token_for(variables: &Variables, name: &str, audience: &Audience) -> Option<IdToken> {
-    let token = IdToken::from(variables.text(name)?.to_owned());
-    let claims = UnverifiedClaims::read(&token).ok()?;
-    claims.audiences().contains(&audience.as_str()).then_some(token)
+    declared::first_for(variables, audience, names)
+        .ok_or_else(|| Obstacle::NotSetUp(reason(variables, audience)))
 }
 
 /// The audience in capitals with `_` for everything that no variable's name may have: `HTTPS___HUB_EXAMPLE_COM_ID_TOKEN`.

@@ -1,4 +1,5 @@
-//! A pretend job: variables, a clock that only moves when told, files from a map, and a script of HTTP answers.
+//! A pretend job: variables, a clock that only moves when told, files from a map, and scripts of HTTP answers and of what
+//! commands print.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
@@ -9,8 +10,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_client::ambient::ALL;
 use countersign_client::http::{Http, HttpError, Method, Request, Response};
-use countersign_client::{Client, Clock, Files, Settings, Surroundings, Variables};
+use countersign_client::{
+    Client, Clock, Command, CommandError, Commands, Files, Settings, Surroundings, Variables,
+};
 use countersign_core::UnixTime;
 use serde_json::{Value, json};
 
@@ -29,7 +33,9 @@ struct World {
     variables: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, Result<String, io::ErrorKind>>,
     answers: VecDeque<Result<Response, HttpError>>,
+    printed: VecDeque<Result<String, CommandError>>,
     sent: Vec<String>,
+    ran: Vec<String>,
     slept: Vec<Duration>,
     monotonic: Duration,
 }
@@ -73,6 +79,20 @@ impl Job {
         self
     }
 
+    /// The next command prints this. Without one left, a command is not found.
+    pub(crate) fn prints(self, output: &str) -> Self {
+        self.world.lock().unwrap().printed.push_back(Ok(output.to_owned()));
+        self
+    }
+
+    /// The next command fails.
+    pub(crate) fn command_fails(self, message: &str) -> Self {
+        let (status, message) = ("exit status: 1".to_owned(), message.to_owned());
+        let error = CommandError::Failed { program: "program".to_owned(), status, message };
+        self.world.lock().unwrap().printed.push_back(Err(error));
+        self
+    }
+
     /// The next answer is a minted token with good claims.
     pub(crate) fn mints(self) -> Self {
         let token = id_token(&claims());
@@ -93,6 +113,11 @@ impl Job {
         self.world.lock().unwrap().sent.clone()
     }
 
+    /// Every command, its words separated by spaces.
+    pub(crate) fn ran(&self) -> Vec<String> {
+        self.world.lock().unwrap().ran.clone()
+    }
+
     pub(crate) fn slept(&self) -> Vec<Duration> {
         self.world.lock().unwrap().slept.clone()
     }
@@ -100,7 +125,7 @@ impl Job {
     pub(crate) fn surroundings(&self) -> Surroundings {
         let variables: Variables = self.world.lock().unwrap().variables.clone().into_iter().collect();
         let world = || Arc::new(self.clone());
-        Surroundings { variables, http: world(), clock: world(), files: world() }
+        Surroundings { variables, http: world(), clock: world(), files: world(), commands: world() }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -146,6 +171,15 @@ impl Files for Job {
     }
 }
 
+impl Commands for Job {
+    fn run(&self, command: &Command) -> Result<String, CommandError> {
+        let mut world = self.world.lock().unwrap();
+        world.ran.push(format!("{} {}", command.program, command.arguments.join(" ")));
+        let not_found = || Err(CommandError::NotFound { program: command.program.clone() });
+        world.printed.pop_front().unwrap_or_else(not_found)
+    }
+}
+
 /// Claims with which nothing is wrong; each test changes one.
 pub(crate) fn claims() -> Value {
     json!({ "iss": "https://issuer.example.com", "sub": "job", "aud": HUB, "exp": NOW + 300 })
@@ -153,6 +187,13 @@ pub(crate) fn claims() -> Value {
 
 pub(crate) fn id_token(claims: &Value) -> String {
     format!("eyJhbGciOiJSUzI1NiJ9.{}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+/// A token with which nothing is wrong but the audience.
+pub(crate) fn token_for(audience: &str) -> String {
+    let mut claims = claims();
+    claims["aud"] = json!(audience);
+    id_token(&claims)
 }
 
 pub(crate) fn no_connection() -> HttpError {
@@ -172,6 +213,8 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         source = cause.source();
     }
     let debug = format!("{error:?}");
+    let providers: Vec<&str> = ALL.iter().map(|provider| provider.name()).collect();
+    text = text.replace(&providers.join(", "), "(providers)");
     for secret in ["mint-secret", "c2lnbmF0dXJl", "hf_jwt_secret"] {
         assert!(!text.contains(secret) && !debug.contains(secret), "{secret} in {text} / {debug}");
     }

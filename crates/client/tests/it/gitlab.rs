@@ -1,15 +1,8 @@
 //! GitLab CI.
 
 use countersign_client::Source;
-use serde_json::json;
 
-use crate::fake::{Job, chain, claims, id_token};
-
-fn token_for(audience: &str) -> String {
-    let mut claims = claims();
-    claims["aud"] = json!(audience);
-    id_token(&claims)
-}
+use crate::fake::{Job, chain, token_for};
 
 fn job() -> Job {
     Job::default().with("GITLAB_CI", "true").with("HF_ENDPOINT", "https://hub.example.com")

@@ -1,6 +1,6 @@
 //! Which id token is taken.
 
-use countersign_client::{Client, Identity, IdentityError, Settings, Source, Supplied};
+use countersign_client::{Client, Command, Identity, IdentityError, Settings, Source, Supplied};
 
 use crate::fake::{Job, chain};
 
@@ -30,7 +30,7 @@ fn a_supplied_token_is_taken_as_it_is_and_the_provider_is_ignored() {
 
 #[test]
 fn without_provider_both_ways_are_named() {
-    insta::assert_snapshot!(chain(&find(&Job::default(), None, None).unwrap_err()), @"no supported CI OIDC provider detected, and HF_OIDC_ID_TOKEN is not set; run this in a job of github (GitHub Actions), gitlab (GitLab CI), or set HF_OIDC_ID_TOKEN to an id token");
+    insta::assert_snapshot!(chain(&find(&Job::default(), None, None).unwrap_err()), @"no supported CI OIDC provider detected, and HF_OIDC_ID_TOKEN is not set; run this in a job of one of (providers), or set HF_OIDC_ID_TOKEN to an id token");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn an_unknown_provider_is_not_supported() {
         let error = find(&Job::github(), None, Some(name)).unwrap_err();
         assert!(matches!(error, IdentityError::Unsupported { .. }), "{name}");
     }
-    insta::assert_snapshot!(chain(&find(&Job::github(), None, Some("jenkins")).unwrap_err()), @r#"the CI provider "jenkins" is not supported; expected one of github (GitHub Actions), gitlab (GitLab CI)"#);
+    insta::assert_snapshot!(chain(&find(&Job::github(), None, Some("jenkins")).unwrap_err()), @r#"the CI provider "jenkins" is not supported; expected one of (providers)"#);
 }
 
 #[test]
@@ -69,4 +69,33 @@ fn the_endpoint_is_the_hub_unless_the_variable_says_otherwise() {
     );
     let error = endpoint(Job::default().with("HF_ENDPOINT", "http://hub.example.com")).unwrap_err();
     insta::assert_snapshot!(chain(&error), @r#"the variable HF_ENDPOINT is no address of a registry: http:// is accepted for loopback addresses only; use https:// for "hub.example.com""#);
+}
+
+#[test]
+fn a_token_can_come_from_a_file_or_a_command() {
+    let job = Job::github().file("/token", Ok("from-file\n")).file("/blank", Ok(" \n"));
+    let identity = find(&job, Some(Supplied::File("/token".into())), None).unwrap();
+    assert_eq!((identity.token().expose(), identity.source()), ("from-file", &Source::File("/token".into())));
+    assert!(!identity.source().mints_again());
+
+    let by_variable = Job::github().file("/token", Ok("from-file")).with("HF_OIDC_ID_TOKEN_FILE", "/token");
+    assert_eq!(find(&by_variable, None, None).unwrap().source(), &Source::File("/token".into()));
+    let both = by_variable.with("HF_OIDC_ID_TOKEN", "from-variable");
+    assert_eq!(find(&both, None, None).unwrap().token().expose(), "from-variable");
+
+    let command = || Some(Supplied::Command(Command::new("print-token", ["secret"])));
+    let job = job.prints(" from-command\n");
+    let identity = find(&job, command(), None).unwrap();
+    assert_eq!(
+        (identity.token().expose(), identity.source()),
+        ("from-command", &Source::Command("print-token".to_owned()))
+    );
+    assert!(identity.source().mints_again() && job.sent().is_empty());
+
+    let failure = |supplied| chain(&find(&job, supplied, None).unwrap_err());
+    insta::assert_snapshot!(failure(Some(Supplied::File("/none".into()))), @"expected an id token in the file /none: entity not found");
+    insta::assert_snapshot!(failure(Some(Supplied::File("/blank".into()))), @"expected an id token in the file /blank: the file is blank");
+    insta::assert_snapshot!(failure(command()), @r#"the id token command gave none: the program "print-token" was not found; install it, or add its folder to PATH"#);
+    let job = job.prints("\n");
+    insta::assert_snapshot!(chain(&find(&job, command(), None).unwrap_err()), @r#"the id token command gave none: the program "print-token" printed no text of at most 1048576 bytes; expected an id token alone"#);
 }

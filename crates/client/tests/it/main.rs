@@ -1,13 +1,23 @@
 //! The client's rows of the contract, with everything around it pretended.
 
 #[cfg(test)]
+mod bitbucket;
+#[cfg(test)]
+mod buildkite;
+#[cfg(test)]
 mod cache;
+#[cfg(test)]
+mod circleci;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod detection;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
-mod fresh;
+mod family;
 #[cfg(test)]
 mod github;
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn the_token_file_is_where_the_variables_say() {
 fn opting_in_never_falls_back() {
     let failure = |job: &Job| chain(&resolve(job).unwrap_err());
     let outside = everything().without("GITHUB_ACTIONS");
-    insta::assert_snapshot!(failure(&outside), @"HF_OIDC_RESOURCE asks for a token from the job's identity, and there is none: no supported CI OIDC provider detected, and HF_OIDC_ID_TOKEN is not set; run this in a job of github (GitHub Actions), gitlab (GitLab CI), or set HF_OIDC_ID_TOKEN to an id token");
+    insta::assert_snapshot!(failure(&outside), @"HF_OIDC_RESOURCE asks for a token from the job's identity, and there is none: no supported CI OIDC provider detected, and HF_OIDC_ID_TOKEN is not set; run this in a job of one of (providers), or set HF_OIDC_ID_TOKEN to an id token");
     failure(&everything().without("ACTIONS_ID_TOKEN_REQUEST_URL"));
     failure(&everything().mints().answers(400, r#"{"error":"invalid_grant"}"#));
     failure(&everything().mints().answers(500, ""));

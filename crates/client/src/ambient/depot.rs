@@ -1,0 +1,20 @@
+//! Depot CI: GitHub's contract under Depot's issuer.
+//!
+//! In the job nothing tells it from GitHub Actions, so it is never detected: a token of its issuer is labelled as its.
+//!
+//! Source: Depot documentation, "OIDC with Depot CI".
+
+use countersign_core::Provider;
+
+use super::{AmbientProvider, AudienceChoice, github};
+
+/// Depot CI.
+pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
+    provider: Provider::Depot,
+    sign: "a token of the issuer https://identity.depot.dev",
+    audience: AudienceChoice::Asked,
+    remark: None,
+    remedy: |_| "add `permissions: id-token: write` to the job".to_owned(),
+    detect: |_| false,
+    mint: github::mint,
+};

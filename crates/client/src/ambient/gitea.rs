@@ -1,0 +1,21 @@
+//! Gitea Actions: GitHub's contract, where the instance has it already.
+//!
+//! Its runners set `GITHUB_ACTIONS` too, so this one is looked for first. Source: Gitea, the announced id tokens.
+
+use countersign_core::Provider;
+
+use super::{AmbientProvider, AudienceChoice, github};
+
+/// Gitea Actions.
+pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
+    provider: Provider::Gitea,
+    sign: "GITEA_ACTIONS=true",
+    audience: AudienceChoice::Asked,
+    remark: None,
+    remedy: |_| {
+        "add `permissions: id-token: write` to the job, and check that this version of Gitea has id tokens for Actions"
+            .to_owned()
+    },
+    detect: |surroundings| surroundings.variables.is_exactly("GITEA_ACTIONS", "true"),
+    mint: github::mint,
+};
