@@ -1,24 +1,20 @@
 //! The commands: one file each.
 
-mod token;
-mod whoami;
+pub(crate) mod exec;
+pub(crate) mod token;
+pub(crate) mod whoami;
 
-use std::io::Write;
-
-use countersign_client::Surroundings;
+use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
+use crate::process::Process;
 
-/// Does what the command line says. Results go to `stdout` and nothing else does.
-pub(crate) fn run(
-    arguments: Arguments,
-    surroundings: Surroundings,
-    stdout: &mut impl Write,
-    stderr: &mut impl Write,
-) -> Result<(), Failure> {
+/// Does what the command line says.
+pub(crate) fn run(arguments: Arguments, process: Process) -> Result<ExitCode, Failure> {
     match arguments.command {
-        Command::Token(arguments) => token::run(arguments, surroundings, stdout, stderr),
-        Command::Whoami(arguments) => whoami::run(arguments, surroundings, stdout),
+        Command::Token(arguments) => token::run(arguments, process),
+        Command::Exec(arguments) => exec::run(arguments, process),
+        Command::Whoami(arguments) => whoami::run(arguments, process),
     }
 }

@@ -7,6 +7,8 @@ use countersign_client::endpoint::EndpointError;
 use countersign_client::{ExchangeError, IdentityError, LoginError, SetupError, UnverifiedError};
 use thiserror::Error;
 
+use crate::child::ChildError;
+
 /// Anything that has no code of its own.
 pub(crate) const OTHER: u8 = 1;
 /// An argument or a variable makes no sense; clap uses the same code.
@@ -24,9 +26,12 @@ pub(crate) enum Failure {
     /// `--endpoint` is no address.
     #[error("--endpoint is no address of a registry")]
     Endpoint(#[source] EndpointError),
-    /// `--id-token-env` is no name. Not repeated: it may be the token itself.
-    #[error("--id-token-env expects the name of a variable, such as MY_ID_TOKEN, and not the token itself")]
-    VariableName,
+    /// What should be a variable's name is none. Not repeated: it may be the token itself.
+    #[error("{0} expects the name of a variable, such as MY_TOKEN, and not a token or a value")]
+    VariableName(&'static str),
+    /// There is nothing to run.
+    #[error("expected a command after --, such as `-- hf upload acme/awesome-model .`")]
+    NoCommand,
     /// `HF_ENDPOINT` is no address.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -41,6 +46,14 @@ pub(crate) enum Failure {
         /// Why.
         source: UnverifiedError,
     },
+    /// The command did not run to its end.
+    #[error(transparent)]
+    Child(#[from] ChildError),
+    /// There is no place for the token file.
+    #[error(
+        "the token file could not be written; set RUNNER_TEMP or TMPDIR to a folder that this user may write to"
+    )]
+    TokenFile(#[source] io::Error),
     /// Standard output or standard error is closed or full.
     #[error("the output could not be written")]
     Output(#[from] io::Error),
@@ -51,16 +64,18 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// The exit code, as `--help` lists it.
-    pub(crate) const fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Endpoint(_)
-            | Self::VariableName
+            | Self::VariableName(_)
+            | Self::NoCommand
             | Self::Setup(_)
             | Self::Login(LoginError::Identity(IdentityError::Unsupported { .. })) => USAGE,
             Self::Login(LoginError::Identity(_)) | Self::Unreadable { .. } => NO_IDENTITY,
             Self::Login(LoginError::Exchange(ExchangeError::Refused(_))) => REFUSED,
             Self::Login(LoginError::Exchange(_)) => UNREACHABLE,
-            Self::Login(_) | Self::Output(_) | Self::Json(_) => OTHER,
+            Self::Child(error) => error.code(),
+            Self::Login(_) | Self::TokenFile(_) | Self::Output(_) | Self::Json(_) => OTHER,
         }
     }
 }

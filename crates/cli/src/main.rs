@@ -3,9 +3,16 @@
 //! Only `main` touches the process: it reads the environment and the arguments once, and hands the streams on.
 
 mod arguments;
+mod child;
 mod command;
 mod failure;
+mod job;
+mod masking;
+mod process;
+mod token_file;
+mod variable_name;
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -14,6 +21,7 @@ use countersign_client::{Variables, system};
 
 use crate::arguments::Arguments;
 use crate::failure::report;
+use crate::process::Process;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -24,15 +32,16 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::OTHER));
         }
     };
-    let surroundings = system::surroundings(environment());
-    let (mut stdout, mut stderr) = (io::stdout().lock(), io::stderr().lock());
-    match command::run(arguments, surroundings, &mut stdout, &mut stderr) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let _ = stderr.write_all(report(&failure).as_bytes());
-            ExitCode::from(failure.code())
-        }
-    }
+    let process = Process {
+        surroundings: system::surroundings(environment()),
+        stdout: Box::new(io::stdout()),
+        stderr: Box::new(io::stderr()),
+        random,
+    };
+    command::run(arguments, process).unwrap_or_else(|failure| {
+        let _ = io::stderr().write_all(report(&failure).as_bytes());
+        ExitCode::from(failure.code())
+    })
 }
 
 /// The environment; a variable that is not UTF-8 is none that this program reads.
@@ -41,4 +50,10 @@ fn environment() -> Variables {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// The standard library keys its hash maps from the system's randomness, each anew: one `SipHash` of nothing is 64 bits of
+/// it, without another library.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

@@ -1,38 +1,51 @@
 //! `countersign token`: an access token on standard output.
 
-use std::io::Write;
+use std::process::ExitCode;
 
-use countersign_client::{Client, Surroundings};
-use countersign_core::AccessToken;
+use clap::Args;
+use countersign_client::{Client, RequestedResource};
 
-use crate::arguments::TokenArguments;
 use crate::failure::Failure;
+use crate::job::JobArguments;
+use crate::masking::mask;
+use crate::process::Process;
 
-/// Exchanges the job's identity and prints the token, or with `--json` the whole answer.
-pub(crate) fn run(
-    arguments: TokenArguments,
-    surroundings: Surroundings,
-    stdout: &mut impl Write,
-    stderr: &mut impl Write,
-) -> Result<(), Failure> {
-    let is_github = surroundings.variables.is_exactly("GITHUB_ACTIONS", "true");
-    let client = Client::new(surroundings, arguments.job.settings()?)?;
-    let response = client.login(&arguments.resource)?;
-    // Masked before it is printed: what the log has shown cannot be taken back.
-    if is_github {
-        writeln!(stderr, "{}", mask(&response.access_token))?;
-        stderr.flush()?;
-    }
-    if arguments.json {
-        writeln!(stdout, "{}", response.to_json()?)?;
-    } else {
-        writeln!(stdout, "{}", response.access_token.expose())?;
-    }
-    Ok(stdout.flush()?)
+const HELP: &str = "\
+Examples:
+  countersign token acme/awesome-model
+  HF_TOKEN=$(countersign token datasets/acme/x) hf upload acme/x . --repo-type dataset
+  countersign token acme --json
+  countersign token acme/model --id-token-env MY_ID_TOKEN --endpoint https://registry.example.com
+
+The token alone goes to standard output. In GitHub Actions the command that masks it in the log (::add-mask::) goes to
+standard error, where the runner reads it too and $(...) does not: do not redirect standard error into a file or into
+standard output there. The same in Azure Pipelines (##vso[task.setsecret]).";
+
+/// `countersign token`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Arguments {
+    /// What the token is for: namespace/name, datasets/namespace/name, a user name, pkg:pypi/name …
+    resource: RequestedResource,
+    /// Where and who.
+    #[command(flatten)]
+    job: JobArguments,
+    /// Prints the server's whole answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
-/// The workflow command that makes GitHub's runner show `***` instead. Its data escapes `%`; the client lets no token
-/// with line ends through.
-fn mask(token: &AccessToken) -> String {
-    format!("::add-mask::{}", token.expose().replace('%', "%25"))
+/// Exchanges the job's identity and prints the token, or with `--json` the whole answer.
+pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode, Failure> {
+    let variables = process.surroundings.variables.clone();
+    let client = Client::new(process.surroundings, arguments.job.settings()?)?;
+    let response = client.login(&arguments.resource)?;
+    mask(&variables, &response.access_token, &mut process.stderr)?;
+    if arguments.json {
+        writeln!(process.stdout, "{}", response.to_json()?)?;
+    } else {
+        writeln!(process.stdout, "{}", response.access_token.expose())?;
+    }
+    process.stdout.flush()?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,33 +1,54 @@
 //! `countersign whoami`: who the registry would see.
 
-use std::io::Write;
 use std::iter::once;
+use std::process::ExitCode;
 
-use countersign_client::{Client, Identity, LoginError, Source, Surroundings, UnverifiedClaims};
+use clap::Args;
+use countersign_client::{Client, Identity, LoginError, Source, UnverifiedClaims};
 use countersign_core::UnixTime;
 use serde_json::{Value, json};
 
-use crate::arguments::WhoamiArguments;
 use crate::failure::Failure;
+use crate::job::JobArguments;
+use crate::process::Process;
+
+const HELP: &str = "\
+Examples:
+  countersign whoami
+  countersign whoami --json
+  countersign whoami --audience https://registry.example.com
+
+The claims are what the id token says of itself. Nobody has verified them: this is to see what a publisher's conditions
+must match. Neither the token nor its signature is shown.";
+
+/// `countersign whoami`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Arguments {
+    /// Where and who.
+    #[command(flatten)]
+    job: JobArguments,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// Finds or mints the id token and prints where it is from and what it says. Sends nothing to the registry.
-pub(crate) fn run(
-    arguments: WhoamiArguments,
-    surroundings: Surroundings,
-    stdout: &mut impl Write,
-) -> Result<(), Failure> {
-    let client = Client::new(surroundings, arguments.job.settings()?)?;
+pub(crate) fn run(arguments: Arguments, process: Process) -> Result<ExitCode, Failure> {
+    let client = Client::new(process.surroundings, arguments.job.settings()?)?;
     let identity = client.identify().map_err(LoginError::from)?;
     let claims = identity
         .claims()
         .map_err(|source| Failure::Unreadable { source_name: identity.source().to_string(), source })?;
+    let mut stdout = process.stdout;
     if arguments.json {
         let shown = as_json(&client, &identity, &claims);
         writeln!(stdout, "{}", serde_json::to_string_pretty(&shown)?)?;
     } else {
         stdout.write_all(as_text(&client, &identity, &claims).as_bytes())?;
     }
-    Ok(stdout.flush()?)
+    stdout.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn as_text(client: &Client, identity: &Identity, claims: &UnverifiedClaims) -> String {

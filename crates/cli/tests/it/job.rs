@@ -76,6 +76,11 @@ impl Job {
         self
     }
 
+    /// Answers otherwise from now on, whatever runs.
+    pub(crate) fn now_answers(&self, head: &str, body: &str) {
+        self.answers.lock().unwrap().token = (head.to_owned(), body.to_owned());
+    }
+
     pub(crate) fn answering(self, head: &str, body: &str) -> Self {
         self.answers.lock().unwrap().token = (head.to_owned(), body.to_owned());
         self
@@ -86,13 +91,19 @@ impl Job {
         self.answers.lock().unwrap().requests.clone()
     }
 
+    /// The binary in this job.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(arguments).env_clear().envs(&self.variables);
+        command
+    }
+
     /// Runs the binary and shows exit code, standard output and standard error, with the server's address as `SERVER`
     /// and the list of all providers as `(providers)`.
     ///
     /// Neither an id token's signature nor the mint credential is ever shown.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        let output = command.args(arguments).env_clear().envs(&self.variables).output().unwrap();
+        let output = self.command(arguments).output().unwrap();
         let shown = format!(
             "exit {}\n--- stdout\n{}--- stderr\n{}",
             output.status.code().unwrap(),

@@ -2,6 +2,8 @@
 //! the simulated providers, which `registry` starts.
 
 #[cfg(test)]
+mod exec;
+#[cfg(test)]
 mod job;
 #[cfg(test)]
 mod library;

@@ -10,7 +10,7 @@ use countersign_server::http::App;
 use countersign_server::serve::{Server, Surroundings};
 use countersign_server::store::RecordedExchange;
 use countersign_simulator::{Overrides, Simulator};
-use countersign_verify::AccessTokenVerifier;
+use countersign_verify::{AccessTokenVerifier, AuthorizedAccess};
 use tempfile::TempDir;
 
 use crate::job::Job;
@@ -29,12 +29,17 @@ pub(crate) struct Registry {
 impl Registry {
     /// Trusts the usual runs on GitHub and GitLab for a few resources.
     pub(crate) async fn new() -> Self {
+        Self::configured("").await
+    }
+
+    /// The same with more tables in the server's configuration.
+    pub(crate) async fn configured(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let simulator = Simulator::start().await.unwrap();
         let (github, gitlab) = (simulator.github().issuer().clone(), simulator.gitlab().issuer().clone());
         let configuration = format!(
             "listen = \"127.0.0.1:0\"\n[[issuers]]\nurl = \"{github}\"\npreset = \"github\"\n[[issuers]]\nurl = \"{gitlab}\"\n\
-             preset = \"gitlab\"\n[[issuers]]\nurl = \"{ISSUER_THAT_IS_DOWN}\"\npreset = \"generic\"\n"
+             preset = \"gitlab\"\n[[issuers]]\nurl = \"{ISSUER_THAT_IS_DOWN}\"\npreset = \"generic\"\n{more}"
         );
         let config = Config::parse(&configuration, &folder.path().join("countersign.toml")).unwrap();
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(SystemRandomness));
@@ -106,13 +111,18 @@ impl Registry {
 
     /// Verifies an access token as a registry would.
     pub(crate) async fn verify(&self, token: &str, resource: &str, permission: Permission) {
+        let access = self.verified(token, resource, permission);
+        assert_eq!(access.token_id(), self.exchanges().await[0].id.to_string());
+    }
+
+    /// What a registry reads in an access token.
+    pub(crate) fn verified(&self, token: &str, resource: &str, permission: Permission) -> AuthorizedAccess {
         let keys = serde_json::to_vec(self.app.exchange.signer.jwks()).unwrap();
         let keys = AccessTokenVerifier::keys(&keys).unwrap();
         let own = &self.url;
         let verifier = AccessTokenVerifier::offline(own.parse().unwrap(), own.parse().unwrap(), keys);
         let (token, resource) = (AccessToken::from(token.to_owned()), resource.parse().unwrap());
-        let access = verifier.verify(&token, &resource, permission, SystemClock.now()).unwrap();
-        assert_eq!(access.token_id(), self.exchanges().await[0].id.to_string());
+        verifier.verify(&token, &resource, permission, SystemClock.now()).unwrap()
     }
 
     /// What a refused job wrote, without what changes from run to run: the id in it is that of the latest exchange.

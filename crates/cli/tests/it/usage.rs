@@ -42,7 +42,7 @@ fn secrets_in_the_wrong_place_are_not_repeated() {
     exit 2
     --- stdout
     --- stderr
-    error: --id-token-env expects the name of a variable, such as MY_ID_TOKEN, and not the token itself
+    error: --id-token-env expects the name of a variable, such as MY_TOKEN, and not a token or a value
     ");
     let password = "https://user:dGhlLXNpZ25hdHVyZQ@hub.example.com";
     insta::assert_snapshot!(Job::github().fail(&["token", "a/b", "--endpoint", password]), @r"
@@ -65,6 +65,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
 
     Commands:
       token   Prints an access token for one resource
+      exec    Runs a command with a token that stays fresh for as long as it runs
       whoami  Shows who the registry would see: the CI provider and the claims of this job's id token
       help    Print this message or the help of the given subcommand(s)
 
@@ -75,6 +76,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
     Examples:
       countersign token acme/awesome-model
       HF_TOKEN=$(countersign token acme/awesome-model) hf upload acme/awesome-model .
+      countersign exec acme/awesome-model -- hf upload acme/awesome-model .
       countersign token pkg:pypi/acme-lib --endpoint https://registry.example.com --json
       countersign whoami
 
@@ -115,7 +117,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
 
     The token alone goes to standard output. In GitHub Actions the command that masks it in the log (::add-mask::) goes to
     standard error, where the runner reads it too and $(...) does not: do not redirect standard error into a file or into
-    standard output there.
+    standard output there. The same in Azure Pipelines (##vso[task.setsecret]).
     --- stderr
     ");
     let shown = Job::github().run(&["whoami", "--help"]);

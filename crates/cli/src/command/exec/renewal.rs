@@ -1,0 +1,69 @@
+//! What goes on beside the command: its token is replaced in time.
+
+use std::error::Error;
+use std::io::Write;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use countersign_client::{FreshToken, Variables};
+
+use crate::masking::mask;
+use crate::token_file::TokenFile;
+
+/// Waits, renews, and writes the file, until the command has ended.
+pub(super) struct Renewal {
+    pub(super) fresh: FreshToken,
+    /// Empty when the command has ended.
+    pub(super) file: Arc<Mutex<Option<TokenFile>>>,
+    /// Closed when the command has ended.
+    pub(super) ended: Receiver<()>,
+    pub(super) variables: Variables,
+    pub(super) notes: Box<dyn Write + Send>,
+}
+
+impl Renewal {
+    /// Runs until the command has ended or no other token can be had.
+    pub(super) fn run(mut self) {
+        while let Some(wait) = self.fresh.due_in() {
+            if self.ended.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            if let Err(error) = self.renew() {
+                self.say(&*error);
+            }
+        }
+    }
+
+    fn renew(&mut self) -> Result<(), Box<dyn Error>> {
+        let token = self.fresh.renew()?;
+        // A closed standard error is no reason to leave the command without a token.
+        let _ = mask(&self.variables, token, &mut self.notes);
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = file.as_ref()
+            && let Err(error) = file.replace(token)
+        {
+            self.fresh.postpone();
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// One line: whoever reads it is looking at the command's output.
+    fn say(&mut self, error: &dyn Error) {
+        let left = match self.fresh.left().as_secs() {
+            0 => "it has ended".to_owned(),
+            seconds => format!("it is good for another {seconds} s"),
+        };
+        let next = match self.fresh.due_in() {
+            Some(wait) => format!("next attempt in {} s", wait.as_secs().max(1)),
+            None => "the job's id token is used up, so there will be no other".to_owned(),
+        };
+        let mut cause = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            cause = format!("{cause}: {error}");
+            source = error.source();
+        }
+        let _ = writeln!(self.notes, "countersign: the token was not renewed ({left}; {next}): {cause}");
+    }
+}

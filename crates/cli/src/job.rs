@@ -1,0 +1,40 @@
+//! What every command that shows the job's identity is told.
+
+use clap::Args;
+use countersign_client::{Endpoint, Settings, Supplied};
+use countersign_core::Audience;
+
+use crate::failure::Failure;
+use crate::variable_name::VariableName;
+
+/// Which registry is asked, and with which identity.
+#[derive(Debug, Args)]
+pub(crate) struct JobArguments {
+    // Parsed later, as is the name below: clap would repeat a password or a token that was put here by mistake.
+    /// The registry [default: the one in `HF_ENDPOINT`, else the Hugging Face Hub]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// What the id token is minted for [default: the endpoint]
+    #[arg(long)]
+    audience: Option<Audience>,
+    /// The CI provider, such as github or gitlab [default: detected]
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// The name of the variable that holds an id token; it is exchanged as it is
+    #[arg(long, value_name = "NAME")]
+    id_token_env: Option<String>,
+}
+
+impl JobArguments {
+    /// What the client takes.
+    pub(crate) fn settings(self) -> Result<Settings, Failure> {
+        let endpoint = self.endpoint.map(|text| text.trim().parse::<Endpoint>()).transpose();
+        let name = self.id_token_env.map(|name| VariableName::read("--id-token-env", name)).transpose()?;
+        Ok(Settings {
+            endpoint: endpoint.map_err(Failure::Endpoint)?,
+            audience: self.audience,
+            supplied: name.map(|name| Supplied::Variable(name.as_str().to_owned())),
+            provider: self.provider,
+        })
+    }
+}

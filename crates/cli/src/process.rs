@@ -1,0 +1,17 @@
+//! What this process has around it.
+
+use std::io::Write;
+
+use countersign_client::Surroundings;
+
+/// Every effect that a command has or feels, made once, in `main`.
+pub(crate) struct Process {
+    /// Environment, network, clock and files.
+    pub surroundings: Surroundings,
+    /// Standard output: results, and nothing else.
+    pub stdout: Box<dyn Write>,
+    /// Standard error: what a person should know, and masks. A renewal writes to it from its own thread.
+    pub stderr: Box<dyn Write + Send>,
+    /// A number that nobody can guess, from the system.
+    pub random: fn() -> u64,
+}
