@@ -16,11 +16,19 @@ pub enum Permission {
 }
 
 impl Permission {
-    /// The name in `scope` and `actions`.
+    /// The name in `actions` and in sentences.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
+        }
+    }
+
+    /// The `scope` that says the same, with all that it includes.
+    pub const fn scope(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "read write",
         }
     }
 }

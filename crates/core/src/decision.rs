@@ -136,10 +136,11 @@ fn examine(publisher: &Publisher, token: &VerifiedToken) -> Report {
     let first_pin = checks.len();
     let is_named = checks.iter().all(Check::passed);
     checks.extend(rules.pins().map(|(claim, id)| check::pin(claim, id, rules, token, is_named)));
-    let known_pins = rules.pins().filter(|(_, id)| id.is_some()).count();
-    let proven = known_pins > 0
-        && known_pins == checks.len() - first_pin
-        && checks[first_pin..].iter().all(Check::passed);
+    // The first pin of a preset is the repository's own; its owner's alone would prove too little.
+    let own = rules.provider().preset().pins.first();
+    let is_own = own.is_some_and(|pin| rules.has_given_pin(pin.claim));
+    let known = rules.pins().zip(&checks[first_pin..]).filter(|((_, id), _)| id.is_some());
+    let proven = is_own && known.into_iter().all(|(_, check)| check.passed());
     Report::new(publisher.id.clone(), checks, proven)
 }
 

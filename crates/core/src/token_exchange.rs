@@ -6,7 +6,7 @@ mod request;
 
 pub use answer::{ErrorCode, ErrorDescription, ErrorResponse, TokenResponse};
 pub use parameters::{Parameters, ParametersError};
-pub use request::{TokenRequest, TokenRequestError};
+pub use request::{Scope, TokenRequest, TokenRequestError};
 
 /// The `grant_type` of a token exchange.
 pub const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";

@@ -156,6 +156,12 @@ impl Config {
         }
         let plain_listen = raw.plain_listen.as_ref().map(parse_plain_address).transpose()?;
         let public_url = raw.public_url;
+        if public_url.is_none() && (raw.behind_tls_proxy || !listen.ip().is_loopback()) {
+            let offset = raw.listen.as_ref().map_or(0, |written| written.span().start);
+            let message = "public_url is missing: clients do not reach the server at the address it listens on; \
+                           set public_url = \"https://…\"";
+            return Err(Misfit { offset, message: message.to_owned() });
+        }
         let database = match &raw.database {
             Some(database) => folder.join(parse_database(database)?),
             None => folder.join("countersign-data/countersign.db"),
@@ -244,6 +250,3 @@ fn parse_prefix(prefix: Option<toml::Spanned<String>>, default: &str) -> Result<
         ),
     ))
 }
-
-#[cfg(test)]
-mod tests;

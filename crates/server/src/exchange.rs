@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use countersign_core::access_token::{Actor, AuthorizationDetail};
 use countersign_core::time::LEEWAY;
-use countersign_core::token_exchange::{TokenRequest, TokenResponse};
+use countersign_core::token_exchange::{Scope, TokenRequest, TokenResponse};
 use countersign_core::{
-    AccessTokenClaims, Audience, Grant, PublicUrl, Resource, UnixTime, VerifiedToken, decide,
+    AccessTokenClaims, Audience, Grant, Permission, PublicUrl, Resource, UnixTime, VerifiedToken, decide,
 };
 use countersign_verify::UnverifiedToken;
 
@@ -23,7 +23,7 @@ use crate::config::Tokens;
 use crate::issuers::{Issuer, Issuers};
 use crate::publishers::PublisherCache;
 use crate::signing::Signer;
-use crate::store::{Exchange, ExchangeId, Issuance, Outcome, Store, Verdict};
+use crate::store::{ExchangeId, Store, Verdict};
 
 /// How often a publisher may change under an exchange before the caller is asked to come again.
 const ATTEMPTS: usize = 4;
@@ -82,7 +82,7 @@ impl TokenExchange {
         let issuer = issuer.ok_or_else(|| ExchangeError::unknown_issuer(unverified.issuer()))?;
         let key = issuer.keys.find(unverified.key_id(), unverified.algorithm()).await?;
         let token = unverified.verify(&key, &issuer.policy, now)?;
-        self.decide_and_issue(request, &token, issuer, id, now).await
+        self.decide_and_issue(request, &token, issuer, id).await
     }
 
     /// Decides, signs and records. A grant counts only if the ledger takes it (invariant 1); if the publisher has changed
@@ -93,47 +93,56 @@ impl TokenExchange {
         token: &VerifiedToken,
         issuer: &Issuer,
         id: &ExchangeId,
-        now: UnixTime,
     ) -> Result<TokenResponse, ExchangeError> {
         let resource = &request.resource;
-        let (mut publishers, mut is_current) = self.publishers.remembered(resource, token.issuer()).await?;
+        let (mut publishers, mut is_current) = self.publishers.remembered(resource, issuer).await?;
         for _ in 0..ATTEMPTS {
             match decide(resource, &publishers, token) {
                 Ok(grant) => {
-                    let grant =
-                        request.scope.map_or(grant.clone(), |scope| grant.narrowed_to(scope.permission()));
-                    let lifetime = self.lifetime(token, now)?;
-                    let claims = self.claims(&grant, token, id, now, lifetime);
-                    let access_token = self.signer.sign(&claims, self.prefix(grant.resource()))?;
-                    match self
-                        .store
-                        .record(record::issued(id, &grant, token, issuer, now, claims.exp))
-                        .await?
-                    {
-                        Verdict::Recorded => {
-                            let scope = request.scope.map(|_| grant.permission());
-                            return Ok(TokenResponse::bearer(access_token, lifetime.as_secs(), scope));
-                        }
-                        Verdict::Replayed => {
-                            return Err(ExchangeError::Replayed { max_exchanges: issuer.max_exchanges });
-                        }
-                        Verdict::PublisherChanged => {}
+                    if let Some(issued) = self.issue(grant, request.scope, token, issuer, id).await? {
+                        return Ok(issued);
                     }
                 }
-                Err(refusal) if is_current => {
-                    return Err(ExchangeError::refused(refusal, token.clone(), issuer.provider));
-                }
+                Err(refusal) if is_current => return Err(ExchangeError::refused(refusal, token, issuer)),
                 Err(_) => {}
             }
-            publishers = self.publishers.current(resource, token.issuer()).await?;
+            publishers = self.publishers.current(resource, issuer).await?;
             is_current = true;
         }
         Err(ExchangeError::PublisherKeepsChanging)
     }
 
+    /// Signs and records; `None` if the publisher has changed since the decision.
+    async fn issue(
+        &self,
+        grant: Grant,
+        scope: Option<Scope>,
+        token: &VerifiedToken,
+        issuer: &Issuer,
+        id: &ExchangeId,
+    ) -> Result<Option<TokenResponse>, ExchangeError> {
+        let grant = grant.narrowed_to(scope.map_or(Permission::Write, Scope::permission));
+        // Read again: the issuer's keys and the store may have kept us waiting.
+        let now = self.clock.now();
+        let lifetime = self.lifetime(token, now)?;
+        let claims = self.claims(&grant, token, id, now, lifetime);
+        let access_token = self.signer.sign(&claims, self.prefix(grant.resource()))?;
+        match self.store.record(record::issued(id, &grant, token, issuer, now, claims.exp)).await? {
+            Verdict::Recorded => {
+                let scope = scope.map(|_| grant.permission());
+                Ok(Some(TokenResponse::bearer(access_token, lifetime.as_secs(), scope)))
+            }
+            Verdict::Replayed => Err(ExchangeError::replayed(token, issuer)),
+            Verdict::TooLate => Err(ExchangeError::NothingLeft),
+            Verdict::PublisherChanged => Ok(None),
+        }
+    }
+
     fn lifetime(&self, token: &VerifiedToken, now: UnixTime) -> Result<Duration, ExchangeError> {
         let left = token.expires_at().since(now);
+        let has_expired = now >= token.expires_at() + LEEWAY;
         match self.tokens.end_with_id_token {
+            _ if has_expired => Err(ExchangeError::NothingLeft),
             true if left.is_zero() => Err(ExchangeError::NothingLeft),
             true => Ok(self.tokens.lifetime.min(left)),
             false => Ok(self.tokens.lifetime),
@@ -181,8 +190,8 @@ impl TokenExchange {
         }
     }
 
-    /// Puts a refusal on record before it is answered. What was refused before its signature verified, anybody can send:
-    /// of that only a sample is stored, so that nobody fills the disk from outside.
+    /// Puts a refusal on record before it is answered, as far as there is room for it (see [`Sampler`]): nobody fills the
+    /// disk from outside. All are logged.
     async fn put_on_record(
         &self,
         error: ExchangeError,
@@ -190,14 +199,17 @@ impl TokenExchange {
         id: &ExchangeId,
         now: UnixTime,
     ) -> ExchangeError {
-        let stored = error.is_verified() || (error.is_refusal() && self.sampler.admits(now));
-        tracing::info!(%id, resource = %request.resource, outcome = error.code(), stored, reason = ?error.for_log(), "exchange refused");
-        if !stored {
-            return error;
-        }
-        match self.store.record(record::refused(id, &error, &request.resource, now)).await {
-            Ok(_) => error,
-            Err(failure) => failure.into(),
-        }
+        let admitted = match error.run() {
+            Some(run) => self.sampler.admits(&run.tenant(), now),
+            None => error.is_refusal() && self.sampler.admits_anybodys(now),
+        };
+        let recorded = if admitted {
+            self.store.record(record::refused(id, &error, &request.resource, now)).await.map(drop)
+        } else {
+            Ok(())
+        };
+        let error = recorded.err().map_or(error, ExchangeError::Store);
+        tracing::info!(%id, resource = %request.resource, outcome = error.code(), stored = admitted, reason = ?error.for_log(), "exchange refused");
+        error
     }
 }

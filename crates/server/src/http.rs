@@ -18,6 +18,8 @@ mod metadata;
 mod revoke;
 mod token;
 
+pub use health::Readiness;
+
 use crate::config::ErrorProfile;
 use crate::exchange::TokenExchange;
 use crate::store::ExchangeId;
@@ -30,6 +32,8 @@ pub struct App {
     pub tokens: AccessTokenVerifier,
     /// How refusals of id tokens are coded.
     pub error_profile: ErrorProfile,
+    /// What was last seen of the store.
+    pub readiness: Readiness,
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

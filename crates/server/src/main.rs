@@ -73,7 +73,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
 impl Common {
     fn load(&self) -> anyhow::Result<Config> {
         const DEFAULT: &str = "countersign.toml";
-        let path = self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT)).filter(|path| path.exists()));
+        // A link that leads nowhere is a file that cannot be read, not a file that is not there.
+        let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+        let path = self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT)).filter(is_there));
         Ok(path.map_or_else(Config::without_file, |path| Config::load(&path))?)
     }
 }

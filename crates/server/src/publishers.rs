@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign_core::{IssuerUrl, Publisher, Resource};
 use quick_cache::sync::Cache;
 
+use crate::issuers::Issuer;
 use crate::store::{Store, StoreError};
 
 /// Resources whose publishers are kept in memory, whatever the number in the store.
@@ -30,22 +31,36 @@ impl PublisherCache {
     pub async fn remembered(
         &self,
         resource: &Resource,
-        issuer: &IssuerUrl,
+        issuer: &Issuer,
     ) -> Result<(Arc<[Publisher]>, bool), StoreError> {
-        match self.remembered.get(&(resource.clone(), issuer.clone())) {
+        match self.remembered.get(&(resource.clone(), issuer.policy.issuer().clone())) {
             Some(publishers) => Ok((publishers, false)),
             None => Ok((self.current(resource, issuer).await?, true)),
         }
     }
 
     /// The publishers as they are in the store.
+    ///
+    /// Those that were made while the issuer had another preset are passed over: their conditions were checked against
+    /// other meanings of its claims, and nothing would hold them to ids and events.
     pub async fn current(
         &self,
         resource: &Resource,
-        issuer: &IssuerUrl,
+        issuer: &Issuer,
     ) -> Result<Arc<[Publisher]>, StoreError> {
-        let publishers: Arc<[Publisher]> = self.store.publishers_of(resource, issuer).await?.into();
-        let key = (resource.clone(), issuer.clone());
+        let url = issuer.policy.issuer();
+        let (fitting, others): (Vec<Publisher>, Vec<Publisher>) = self
+            .store
+            .publishers_of(resource, url)
+            .await?
+            .into_iter()
+            .partition(|p| p.rules.provider() == issuer.provider);
+        for other in others {
+            let (made_for, now) = (other.rules.provider(), issuer.provider);
+            tracing::warn!(publisher = %other.id, %made_for, %now, "a publisher of another preset is passed over; make it again");
+        }
+        let publishers: Arc<[Publisher]> = fitting.into();
+        let key = (resource.clone(), url.clone());
         if publishers.is_empty() {
             // Strangers may ask for any name: what does not exist takes no room.
             self.remembered.remove(&key);

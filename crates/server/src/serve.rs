@@ -9,13 +9,14 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use countersign_core::PublicUrl;
 use countersign_verify::AccessTokenVerifier;
+use hyper_util::rt::TokioTimer;
 use secrecy::SecretString;
 use tokio::task::JoinSet;
 
 use crate::clock::{Clock, Randomness};
 use crate::config::Config;
 use crate::exchange::{Sampler, TokenExchange};
-use crate::http::{App, router};
+use crate::http::{App, Readiness, router};
 use crate::issuers::Issuers;
 use crate::publishers::PublisherCache;
 use crate::signing::{EncryptionKey, Signer};
@@ -23,6 +24,10 @@ use crate::store::{SqliteStore, Store};
 
 /// How long a stopping server waits for requests that it has accepted.
 const GRACE: Duration = Duration::from_secs(30);
+/// How long a client may take to send the headers of a request, or to begin with one.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 64;
 
 /// The effects that a server is given.
 pub struct Surroundings {
@@ -76,7 +81,12 @@ impl Server {
             sampler: Sampler::default(),
         };
         let tokens = own_tokens(&exchange)?;
-        let app = Arc::new(App { exchange, tokens, error_profile: config.error_profile });
+        let app = Arc::new(App {
+            exchange,
+            tokens,
+            error_profile: config.error_profile,
+            readiness: Readiness::default(),
+        });
         Ok(Self { app, listener, plain_listener, tls, handle: Handle::new() })
     }
 
@@ -106,14 +116,14 @@ impl Server {
         let service = router(self.app).into_make_service();
         let mut servers = JoinSet::new();
         if let Some(listener) = self.plain_listener {
-            let server = axum_server::from_tcp(listener)?.handle(self.handle.clone());
+            let server = bounded(axum_server::from_tcp(listener)?).handle(self.handle.clone());
             servers.spawn(server.serve(service.clone()));
         }
         if let Some(tls) = self.tls {
-            let server = axum_server::from_tcp_rustls(self.listener, tls)?.handle(self.handle);
+            let server = bounded(axum_server::from_tcp_rustls(self.listener, tls)?).handle(self.handle);
             servers.spawn(server.serve(service));
         } else {
-            let server = axum_server::from_tcp(self.listener)?.handle(self.handle);
+            let server = bounded(axum_server::from_tcp(self.listener)?).handle(self.handle);
             servers.spawn(server.serve(service));
         }
         while let Some(ended) = servers.join_next().await {
@@ -121,6 +131,17 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Connections that say nothing, or drip their headers, are closed: they would hold a descriptor each.
+fn bounded<A: axum_server::Address, Acceptor>(
+    server: axum_server::Server<A, Acceptor>,
+) -> axum_server::Server<A, Acceptor> {
+    let mut server = server.first_request_timeout(SILENCE);
+    let http = server.http_builder();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(SILENCE);
+    http.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).keep_alive_interval(SILENCE);
+    server
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -42,9 +42,9 @@ pub trait Store: Send + Sync {
         at: UnixTime,
     ) -> Result<Option<Publisher>, StoreError>;
 
-    /// Removes a publisher, which ends its tokens, and records the change; `None` if there is none of that id.
-    async fn remove_publisher(&self, id: &PublisherId, at: UnixTime)
-    -> Result<Option<Publisher>, StoreError>;
+    /// Removes a publisher, which ends its tokens, and records the change. Returns its resource; `None` if there is none of
+    /// that id.
+    async fn remove_publisher(&self, id: &PublisherId, at: UnixTime) -> Result<Option<String>, StoreError>;
 
     /// Records an exchange. When it returns, the record is on disk; a grant counts only if it says [`Verdict::Recorded`].
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError>;
@@ -135,8 +135,10 @@ pub struct Issuance {
 pub enum Verdict {
     /// It is on record.
     Recorded,
-    /// The id token has bought all that it may; this attempt is on record as refused.
+    /// The id token has bought all that it may; nothing is recorded.
     Replayed,
+    /// The id token ended while the exchange waited, and its uses may have been forgotten; nothing is recorded.
+    TooLate,
     /// The publisher is gone or not what the decision was made on; nothing is recorded.
     PublisherChanged,
 }
@@ -155,15 +157,36 @@ impl fmt::Display for ExchangeId {
 /// A publisher with its history.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedPublisher {
-    /// The publisher.
-    #[serde(flatten)]
-    pub publisher: Publisher,
+    /// The publisher, or what is known of one that this version cannot read.
+    #[serde(flatten, serialize_with = "either")]
+    pub publisher: Result<Publisher, UnreadablePublisher>,
     /// When it was added.
     pub created_at: UnixTime,
     /// When it last let a run in.
     pub last_used_at: Option<UnixTime>,
     /// How often it let a run in.
     pub exchanges: u64,
+}
+
+/// A publisher that this version refuses to read: it trusts nobody, and can be removed.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnreadablePublisher {
+    /// Its id.
+    pub id: String,
+    /// Its resource.
+    pub resource: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+fn either<S: serde::Serializer>(
+    publisher: &Result<Publisher, UnreadablePublisher>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match publisher {
+        Ok(publisher) => publisher.serialize(serializer),
+        Err(unreadable) => unreadable.serialize(serializer),
+    }
 }
 
 /// An exchange as the ledger has it.
@@ -208,8 +231,11 @@ pub enum StoreError {
     #[error("the database did not do it: {0}")]
     Database(#[from] rusqlite::Error),
     /// More is waiting to be written than can be soon.
-    #[error("too many writes are waiting for the database")]
+    #[error("the database is too busy")]
     Overloaded,
+    /// A transaction that others shared failed.
+    #[error("the database did not do it: {0}")]
+    Unavailable(String),
     /// The store is shutting down.
     #[error("the database is closed")]
     Closed,
@@ -219,6 +245,14 @@ pub enum StoreError {
     /// The schema is newer than this program, or cannot be brought up to date.
     #[error("the database's schema cannot be used: {0}")]
     Schema(String),
+    /// There is no database.
+    #[error(
+        "there is no database {path}; run this in the server's folder or with its --config, or start the server, which makes it"
+    )]
+    Missing {
+        /// The file.
+        path: String,
+    },
     /// The folder or file cannot be made.
     #[error("cannot open the database {path}")]
     Open {

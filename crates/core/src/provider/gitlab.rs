@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::field::{is_path_segment, parse_environment, parse_ref_name};
 use super::{Defaults, Event, Field, Pin, Preset, TEMPLATED};
 use crate::algorithm::Algorithm;
+use crate::decision::{Actual, Check};
+use crate::publisher::Rules;
 use crate::verified::VerifiedToken;
 
 pub(super) const PRESET: Preset = Preset {
@@ -25,10 +27,11 @@ pub(super) const PRESET: Preset = Preset {
     pins: &[Pin::decimal("project_id", "project"), Pin::decimal("namespace_id", "project")],
     event: Some(Event {
         claim: "pipeline_source",
-        refused: &["merge_request_event", "external_pull_request_event"],
-        reason: "it runs the code of the merge request, and its ref is the name of the source branch, which a fork may choose",
+        // A child of a merge request's pipeline has its claims, but calls itself `parent_pipeline`.
+        refused: &["merge_request_event", "external_pull_request_event", "parent_pipeline"],
+        reason: "it may run the code of a merge request, and its ref is then the name of the source branch, which a fork may choose",
     }),
-    guard: |_, _| None,
+    guard: job_of_another_project,
     names_tenant: |rules| {
         rules.has_field("project") || rules.has_given_pin("project_id") || rules.has_given_pin("namespace_id")
     },
@@ -130,6 +133,21 @@ fn parse_config_path(text: &str) -> Result<String, &'static str> {
     } else {
         Err("the path of the pipeline's file in the project, such as .gitlab-ci.yml")
     }
+}
+
+/// In pipelines of fork merge requests `project_*` names the source project, while the job runs in another: what the
+/// claims say of one is not true of the other. GitLab tells since 18.4, in `job_project_id`.
+fn job_of_another_project(token: &VerifiedToken, _: &Rules) -> Option<Check> {
+    let job = token.claims().value("job_project_id")?;
+    let pipeline = token.claims().text("project_id").unwrap_or_default();
+    (job.as_str() != Some(pipeline)).then(|| {
+        Check::failed(
+            "job project",
+            vec![format!("the pipeline's, {pipeline}")],
+            Actual::value(job.as_str().unwrap_or("not a text")),
+            "the job runs in another project than the pipeline's claims are about",
+        )
+    })
 }
 
 /// The path of the pipeline's file, if the file is in the job's own project: `host/PROJECT//PATH@REF`.

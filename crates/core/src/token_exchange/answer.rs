@@ -55,7 +55,7 @@ impl TokenResponse {
             issued_token_type: access_token(),
             token_type: bearer(),
             expires_in: Some(expires_in),
-            scope: scope.map(|permission| permission.as_str().to_owned()),
+            scope: scope.map(|permission| permission.scope().to_owned()),
         }
     }
 

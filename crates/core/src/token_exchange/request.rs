@@ -6,7 +6,6 @@ use super::answer::ErrorCode;
 use super::parameters::{Parameters, ParametersError};
 use super::{GRANT_TYPE, token_type};
 use crate::access_token::Permission;
-use crate::audience::Audience;
 use crate::public_url::PublicUrl;
 use crate::resource::{Resource, ResourceError};
 use crate::secret::IdToken;
@@ -25,13 +24,19 @@ pub struct TokenRequest {
 /// A requested scope, as far as it means something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Exactly `read`: the token shall not be able to write.
+    /// `read` and not `write`: the token shall not be able to write.
     Read,
     /// Anything else. Scopes of other systems, which OAuth libraries send by default, ask for nothing in particular.
     Everything,
 }
 
 impl Scope {
+    /// Scopes are words between spaces (RFC 6749 §3.3).
+    fn read(text: &str) -> Self {
+        let has = |word: &str| text.split(' ').any(|found| found == word);
+        if has("read") && !has("write") { Self::Read } else { Self::Everything }
+    }
+
     /// The most that it asks for.
     pub const fn permission(self) -> Permission {
         match self {
@@ -114,9 +119,7 @@ impl TokenRequest {
         Ok(Self {
             subject_token: IdToken::from(subject_token.to_owned()),
             resource: target(parameters, own)?,
-            scope: parameters
-                .text("scope")?
-                .map(|scope| if scope == "read" { Scope::Read } else { Scope::Everything }),
+            scope: parameters.text("scope")?.map(Scope::read),
         })
     }
 }
@@ -124,20 +127,21 @@ impl TokenRequest {
 fn target(parameters: &Parameters, own: &PublicUrl) -> Result<Resource, TokenRequestError> {
     let resources = parameters.texts("resource")?;
     let mut audiences = parameters.texts("audience")?;
-    if !resources.is_empty() {
-        audiences.retain(|audience| *audience != Audience::from(own).as_str());
+    if resources.len() > 1 || audiences.len() > 1 {
+        return Err(TokenRequestError::SeveralTargets);
     }
+    // To name this server says nothing about what the token is for.
+    audiences.retain(|audience| audience.strip_suffix('/').unwrap_or(audience) != own.as_str());
     let targets = resources.into_iter().chain(audiences).map(|text| Resource::from_request(text, own));
     let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
-    let repeated = parameters.texts("resource")?.len() > 1 || parameters.texts("audience")?.len() > 1;
     targets.dedup();
-    match targets.pop() {
-        None => Err(TokenRequestError::Missing {
+    match (targets.pop(), targets.is_empty()) {
+        (Some(target), true) => Ok(target),
+        (Some(_), false) => Err(TokenRequestError::SeveralTargets),
+        (None, _) => Err(TokenRequestError::Missing {
             name: "resource",
             expected: "what the token is for, such as namespace/name",
         }),
-        Some(target) if targets.is_empty() && !repeated => Ok(target),
-        Some(_) => Err(TokenRequestError::SeveralTargets),
     }
 }
 

@@ -65,7 +65,7 @@ impl Command {
 
 impl Add {
     async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
         let secret = fresh_secret(&SystemRandomness);
         let now = SystemClock.now();
         let token = AdminToken {
@@ -90,7 +90,7 @@ impl Add {
 
 impl List {
     async fn run(self) -> anyhow::Result<()> {
-        let tokens = SqliteStore::open(&self.common.load()?.database)?.admin_tokens().await?;
+        let tokens = SqliteStore::open_existing(&self.common.load()?.database)?.admin_tokens().await?;
         if self.json {
             say(&serde_json::to_string_pretty(&tokens)?);
             return Ok(());
@@ -116,7 +116,7 @@ impl List {
 
 impl Remove {
     async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
         if !store.remove_admin_token(&self.id).await? {
             bail!("there is no admin token {}; `admin-token list` shows those there are", self.id);
         }

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
         let exchanges = store.latest_exchanges(self.limit).await?;
         if self.json {
             say(&serde_json::to_string_pretty(&exchanges)?);

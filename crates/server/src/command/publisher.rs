@@ -72,7 +72,7 @@ pub(crate) struct List {
 pub(crate) struct Change {
     /// The publisher's id, as `publisher list` shows it.
     id: PublisherId,
-    /// Prints the publisher as JSON.
+    /// Prints what was done as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -115,7 +115,11 @@ impl Add {
         if self.json {
             return show_json(&publisher);
         }
-        say(&described(&publisher));
+        say(&format!(
+            "{}\n{}",
+            described(&publisher),
+            line("database", &config.database.display().to_string())
+        ));
         Ok(())
     }
 
@@ -145,7 +149,7 @@ impl Add {
 
 impl List {
     async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
         let publishers = store.list_publishers(self.resource.as_ref()).await?;
         if self.json {
             return show_json(&publishers);
@@ -162,25 +166,26 @@ impl List {
 
 impl Change {
     async fn set_state(self, state: PublisherState) -> anyhow::Result<()> {
-        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
         let changed = store.set_publisher_state(&self.id, state, SystemClock.now()).await?;
-        self.report(changed, if state == PublisherState::Enabled { "enabled" } else { "disabled" })
+        let done = if state == PublisherState::Enabled { "enabled" } else { "disabled" };
+        self.report(changed.map(|publisher| publisher.resource.to_string()), done)
     }
 
     async fn remove(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
         let removed = store.remove_publisher(&self.id, SystemClock.now()).await?;
         self.report(removed, "removed")
     }
 
-    fn report(&self, changed: Option<Publisher>, done: &str) -> anyhow::Result<()> {
-        let publisher = changed.with_context(|| {
+    fn report(&self, resource: Option<String>, done: &str) -> anyhow::Result<()> {
+        let resource = resource.with_context(|| {
             format!("there is no publisher {}; `publisher list` shows those there are", self.id)
         })?;
         if self.json {
-            return show_json(&publisher);
+            return show_json(&serde_json::json!({ "id": self.id, "resource": resource, "change": done }));
         }
-        say(&format!("{done} the trusted publisher {} of {}", publisher.id, publisher.resource));
+        say(&format!("{done} the trusted publisher {} of {resource}", self.id));
         Ok(())
     }
 }
@@ -232,11 +237,19 @@ fn with_history(listed: &ListedPublisher) -> String {
         Some(at) => format!("{} exchanges, the last {}", listed.exchanges, written(at)),
         None => "never used".to_owned(),
     };
-    format!(
-        "{}\n  added        {}\n  used         {used}\n",
-        described(&listed.publisher),
-        written(listed.created_at)
-    )
+    let shown = match &listed.publisher {
+        Ok(publisher) => described(publisher),
+        Err(unreadable) => format!(
+            "trusted publisher {} of {}\n{}",
+            unreadable.id,
+            unreadable.resource,
+            line(
+                "unreadable",
+                &format!("{}; it trusts nobody: remove it and add it again", unreadable.problem)
+            )
+        ),
+    };
+    format!("{shown}\n  added        {}\n  used         {used}\n", written(listed.created_at))
 }
 
 /// What was understood, line by line.

@@ -42,6 +42,8 @@ pub enum KeySettings {
         key_origins: Vec<PublicUrl>,
         /// Root certificates beside the public ones.
         ca_file: Option<PathBuf>,
+        /// The proxy through which it is reached.
+        proxy: Option<String>,
     },
 }
 
@@ -80,9 +82,11 @@ pub(super) fn all(
                 "issuers: max_exchanges is 0, so no token could be exchanged; expected 1 or more".to_owned(),
             );
         }
-        if raw.jwks_file.is_some() && (raw.ca_file.is_some() || !raw.key_origins.is_empty()) {
+        if raw.jwks_file.is_some()
+            && (raw.ca_file.is_some() || raw.proxy.is_some() || !raw.key_origins.is_empty())
+        {
             return refuse(
-                "issuers: jwks_file replaces discovery; remove ca_file and key_origins".to_owned(),
+                "issuers: jwks_file replaces discovery; remove ca_file, proxy and key_origins".to_owned(),
             );
         }
         issuers.push(valid(written.into_inner(), folder));
@@ -106,6 +110,7 @@ fn valid(raw: RawIssuer, folder: &Path) -> IssuerSettings {
             None => KeySettings::Discovery {
                 key_origins: raw.key_origins,
                 ca_file: raw.ca_file.map(|path| folder.join(path)),
+                proxy: raw.proxy,
             },
         },
     }
@@ -122,6 +127,6 @@ fn built_in(provider: Provider) -> impl Iterator<Item = IssuerSettings> {
         max_lifetime: preset.defaults.max_lifetime,
         max_age: preset.defaults.max_lifetime,
         max_exchanges: preset.defaults.max_exchanges,
-        keys: KeySettings::Discovery { key_origins: Vec::new(), ca_file: None },
+        keys: KeySettings::Discovery { key_origins: Vec::new(), ca_file: None, proxy: None },
     })
 }

@@ -97,6 +97,8 @@ pub(super) struct RawIssuer {
     /// Origins other than the issuer's own that its `jwks_uri` may be on, such as `https://www.googleapis.com`.
     #[serde(default)]
     pub(super) key_origins: Vec<PublicUrl>,
+    /// The URL of a proxy through which the issuer is reached. Default: none; the environment's is never used.
+    pub(super) proxy: Option<String>,
     /// Root certificates in PEM for an issuer with a private certificate authority, beside the public ones.
     pub(super) ca_file: Option<PathBuf>,
 }

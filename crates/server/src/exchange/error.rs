@@ -6,6 +6,7 @@ use countersign_verify::{KeyError, ParseError, VerifyError};
 use thiserror::Error;
 
 use crate::config::ErrorProfile;
+use crate::issuers::Issuer;
 use crate::signing::SigningError;
 use crate::store::StoreError;
 
@@ -28,7 +29,7 @@ pub enum ExchangeError {
     #[error(transparent)]
     Unverified(#[from] VerifyError),
     /// No publisher trusts it.
-    #[error("{}", .0.refusal.for_caller(&.0.provider.presented(&.0.token)))]
+    #[error("{}", .0.refusal.for_caller(&.0.run.provider.presented(&.0.run.token)))]
     Refused(Box<Refused>),
     /// It has bought all that it may.
     #[error(
@@ -38,9 +39,11 @@ pub enum ExchangeError {
     Replayed {
         /// How many exchanges its issuer's tokens allow.
         max_exchanges: u32,
+        /// The run that came again.
+        run: Box<Run>,
     },
-    /// It ends now, and access tokens end with it.
-    #[error("the id token has expired, and access tokens here end with it; mint another id token")]
+    /// It ended while it was being exchanged, or it ends now and access tokens end with it.
+    #[error("the id token has expired by now; mint another id token")]
     NothingLeft,
     /// Somebody changes the publisher all the time.
     #[error("the trusted publishers of this resource are being changed; try again")]
@@ -53,15 +56,33 @@ pub enum ExchangeError {
     Signing(#[from] SigningError),
 }
 
-/// A refusal with the token that it is about, for the record.
+/// A refusal with the run that it is about.
 #[derive(Debug)]
 pub struct Refused {
     /// The decision.
     pub refusal: Refusal,
-    /// The token.
-    pub token: VerifiedToken,
-    /// What its claims mean.
-    pub provider: Provider,
+    /// The run.
+    pub run: Run,
+}
+
+/// A run whose token was good.
+#[derive(Debug)]
+pub struct Run {
+    pub(super) token: VerifiedToken,
+    pub(super) provider: Provider,
+}
+
+impl Run {
+    pub(super) fn new(token: &VerifiedToken, issuer: &Issuer) -> Self {
+        Self { token: token.clone(), provider: issuer.provider }
+    }
+
+    /// Whose run it is, as far as its provider says: presets have the most general of their ids last.
+    pub(super) fn tenant(&self) -> String {
+        let pin = self.provider.preset().pins.last();
+        let id = pin.and_then(|pin| self.token.claims().text(pin.claim)).unwrap_or(self.token.subject());
+        format!("{} {id}", self.token.issuer())
+    }
 }
 
 impl ExchangeError {
@@ -69,8 +90,21 @@ impl ExchangeError {
         Self::UnknownIssuer(iss.chars().take(200).collect())
     }
 
-    pub(super) fn refused(refusal: Refusal, token: VerifiedToken, provider: Provider) -> Self {
-        Self::Refused(Box::new(Refused { refusal, token, provider }))
+    pub(super) fn refused(refusal: Refusal, token: &VerifiedToken, issuer: &Issuer) -> Self {
+        Self::Refused(Box::new(Refused { refusal, run: Run::new(token, issuer) }))
+    }
+
+    pub(super) fn replayed(token: &VerifiedToken, issuer: &Issuer) -> Self {
+        Self::Replayed { max_exchanges: issuer.max_exchanges, run: Box::new(Run::new(token, issuer)) }
+    }
+
+    /// The run, if its token was good.
+    pub(super) fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Refused(refused) => Some(&refused.run),
+            Self::Replayed { run, .. } => Some(run),
+            _ => None,
+        }
     }
 
     /// The stable code for records and logs.
@@ -120,14 +154,16 @@ impl ExchangeError {
         }
     }
 
-    /// Whether the token was good and refused all the same: always on record. A replay is, by the ledger itself.
-    pub(super) fn is_verified(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::NothingLeft)
+    /// Whether the fault is the token's.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.oauth(ErrorProfile::Hub) != ErrorCode::TemporarilyUnavailable
     }
 
-    /// Whether the fault is the token's, and it is not on record yet.
-    pub(super) fn is_refusal(&self) -> bool {
-        !matches!(self.oauth(ErrorProfile::Hub), ErrorCode::TemporarilyUnavailable)
-            && !matches!(self, Self::Replayed { .. })
+    /// After how many seconds it may be worth trying again, where the fault is not the token's.
+    pub fn retry_after(&self) -> u64 {
+        match self {
+            Self::Key(KeyError::Unavailable { retry_after, .. }) => retry_after.as_secs().max(1),
+            _ => 1,
+        }
     }
 }

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    Exchange, ExchangeError, ExchangeId, Grant, Issuance, Issuer, LEEWAY, Outcome, Resource, UnixTime,
-    VerifiedToken,
-};
-use countersign_core::Provider;
+use countersign_core::time::LEEWAY;
+use countersign_core::{Grant, Resource, UnixTime, VerifiedToken};
+
+use super::error::{ExchangeError, Run};
+use crate::issuers::Issuer;
+use crate::store::{Exchange, ExchangeId, Issuance, Outcome};
 
 pub(super) fn issued(
     id: &ExchangeId,
@@ -19,7 +20,7 @@ pub(super) fn issued(
     let detail = json!({
         "permission": grant.permission(),
         "notices": grant.notices(),
-        "claims": recorded_claims(issuer.provider, token),
+        "claims": recorded_claims(&Run::new(token, issuer)),
     });
     Exchange {
         id: id.clone(),
@@ -47,18 +48,13 @@ pub(super) fn refused(
     resource: &Resource,
     now: UnixTime,
 ) -> Exchange {
-    let (issuer, subject, detail) = match error {
-        ExchangeError::Refused(refused) => {
-            let token = &refused.token;
-            let detail = json!({
-                "explanation": refused.refusal.for_owner(),
-                "publishers": refused.refusal.publishers(),
-                "claims": recorded_claims(refused.provider, token),
-            });
-            (Some(token.issuer().to_string()), Some(token.subject().to_owned()), detail)
-        }
-        other => (None, None, json!({ "explanation": other.for_log() })),
-    };
+    let mut detail = json!({ "explanation": error.for_log() });
+    let (mut issuer, mut subject) = (None, None);
+    if let Some(run) = error.run() {
+        issuer = Some(run.token.issuer().to_string());
+        subject = Some(run.token.subject().to_owned());
+        detail["claims"] = recorded_claims(run).into();
+    }
     Exchange {
         id: id.clone(),
         at: now,
@@ -71,9 +67,9 @@ pub(super) fn refused(
 }
 
 /// The claims that say which run it was. Where a provider's are known, those that describe persons stay out.
-fn recorded_claims(provider: Provider, token: &VerifiedToken) -> Map<String, Value> {
-    let names = provider.preset().recorded_claims;
-    let claims = token.claims().as_map().iter();
+fn recorded_claims(run: &Run) -> Map<String, Value> {
+    let names = run.provider.preset().recorded_claims;
+    let claims = run.token.claims().as_map().iter();
     let wanted = claims.filter(|(name, value)| {
         if names.is_empty() {
             !value.is_object() && !value.is_array()

@@ -1,5 +1,7 @@
 //! Reading the parameters of an OAuth request.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,6 +12,8 @@ use super::error;
 
 /// The largest body: a token of a kilobyte or two, and room.
 const MAX_BODY: usize = 16 * 1024;
+/// How long a body may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads a form or a JSON object; the error is the answer to send.
 pub(super) async fn parameters(request: Request) -> Result<Parameters, Response> {
@@ -38,8 +42,15 @@ fn content_type(headers: &HeaderMap) -> String {
 }
 
 async fn bounded(body: Body) -> Result<Bytes, Response> {
-    to_bytes(body, MAX_BODY).await.map_err(|_| {
-        let description = "expected a complete body of at most 16 KiB";
-        error(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description)
-    })
+    match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => {
+            let description = "expected a complete body of at most 16 KiB";
+            Err(error(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description))
+        }
+        Err(_) => {
+            let description = "expected the whole body within ten seconds";
+            Err(error(StatusCode::REQUEST_TIMEOUT, ErrorCode::InvalidRequest, description))
+        }
+    }
 }

@@ -1,13 +1,23 @@
 //! For whoever watches the process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use countersign_core::UnixTime;
 use countersign_core::token_exchange::ErrorCode;
+use tokio::sync::Mutex;
 
 use super::{App, error};
+
+/// The last look at the store. Whoever asks more often than once a second is told what the last look saw: a write costs a
+/// flush to the disk, and anybody may ask.
+#[derive(Debug, Default)]
+pub struct Readiness(Mutex<Option<(UnixTime, bool)>>);
+
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The process answers.
 pub(super) async fn alive() -> &'static str {
@@ -16,15 +26,22 @@ pub(super) async fn alive() -> &'static str {
 
 /// It can do its work: the ledger can be written. Without that it would issue nothing.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.exchange.store.check().await {
-        Ok(()) => "ok\n".into_response(),
-        Err(failure) => {
+    // Held while the store is asked: those who wait find the answer when they get it.
+    let mut last = app.readiness.0.lock().await;
+    let now = app.exchange.clock.now();
+    let seen = last.filter(|(at, _)| now.since(*at) < FRESH && now >= *at).map(|(_, is_ready)| is_ready);
+    let is_ready = if let Some(is_ready) = seen {
+        is_ready
+    } else {
+        let checked = app.exchange.store.check().await;
+        if let Err(failure) = &checked {
             tracing::error!(%failure, "the store cannot be written");
-            error(
-                StatusCode::SERVICE_UNAVAILABLE,
-                ErrorCode::TemporarilyUnavailable,
-                "the store cannot be written",
-            )
         }
+        *last = Some((now, checked.is_ok()));
+        checked.is_ok()
+    };
+    if is_ready {
+        return "ok\n".into_response();
     }
+    error(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, "the store cannot be written")
 }

@@ -18,8 +18,8 @@ pub(super) async fn authorization_server(State(app): State<Arc<App>>) -> impl In
     (CACHE, Json(metadata(&app)))
 }
 
-/// The same for clients that know only OpenID Connect. No id tokens are issued here, but the specification wants their
-/// members.
+/// The same for clients that look only here. No id tokens are issued and nobody signs in, so it is no complete OpenID
+/// Provider's; the members about id tokens are there because clients insist on them.
 pub(super) async fn openid_configuration(State(app): State<Arc<App>>) -> impl IntoResponse {
     let mut document = metadata(&app);
     document["subject_types_supported"] = json!(["public"]);
@@ -43,7 +43,8 @@ fn metadata(app: &App) -> Value {
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
         "grant_types_supported": [GRANT_TYPE],
         "token_endpoint_auth_methods_supported": ["none"],
-        "response_types_supported": [],
+        // RFC 8414 wants the member, and no empty lists; there is no authorization endpoint to answer at.
+        "response_types_supported": ["none"],
         "scopes_supported": ["read", "write"],
         "authorization_details_types_supported": [countersign_core::access_token::AuthorizationDetail::TYPE],
     })

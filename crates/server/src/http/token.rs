@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_core::token_exchange::{ErrorCode, TokenRequest, TokenResponse};
 
@@ -19,13 +19,20 @@ pub(super) async fn exchange(
 ) -> Response {
     let request = match read(&app, request).await {
         Ok(request) => request,
-        Err(refusal) => return refusal,
+        Err(refusal) => {
+            tracing::info!(%id, status = refusal.status().as_u16(), "a request that is no token request was refused");
+            return refusal;
+        }
     };
     match app.exchange.exchange(&request, &id).await {
         Ok(issued) => answer(&issued),
         Err(refusal) => {
             let code = refusal.oauth(app.error_profile);
-            error(status(code), code, &refusal.to_string())
+            let mut response = error(status(code), code, &refusal.to_string());
+            if code == ErrorCode::TemporarilyUnavailable {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(refusal.retry_after()));
+            }
+            response
         }
     }
 }

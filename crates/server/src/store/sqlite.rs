@@ -1,7 +1,9 @@
 //! The embedded store: one SQLite file in WAL mode, one thread that writes, connections that read.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_core::publisher::{PublisherId, PublisherState};
@@ -25,13 +27,24 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
-    reading: Semaphore,
+    reading: Arc<Semaphore>,
 }
 
 /// Queries at once: more would only open more connections to the same disk.
 const READERS: usize = 4;
+/// How long an exchange waits to be recorded.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl SqliteStore {
+    /// Opens a file that is there already.
+    pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        if path.exists() {
+            Self::open(path)
+        } else {
+            Err(StoreError::Missing { path: path.display().to_string() })
+        }
+    }
+
     /// Opens the file, makes it if there is none (readable by its owner only), and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Open { path: path.display().to_string(), source };
@@ -39,13 +52,17 @@ impl SqliteStore {
             create_private_folder(folder).map_err(failed)?;
         }
         create_private_file(path).map_err(failed)?;
+        // Of processes that start at once, one sets the file up and the others wait.
+        let lock = create_private_file(&path.with_extension("lock")).map_err(failed)?;
+        lock.lock().map_err(failed)?;
         let mut connection = Connection::open(path)?;
         schema::prepare(&mut connection)?;
+        drop(lock);
         Ok(Self {
             path: path.to_owned(),
             writer: Writer::start(connection)?,
             readers: Mutex::default(),
-            reading: Semaphore::new(READERS),
+            reading: Arc::new(Semaphore::new(READERS)),
         })
     }
 
@@ -54,12 +71,14 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _permit = self.reading.acquire().await.map_err(|_| StoreError::Closed)?;
+        let permit = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let idle = self.readers.lock().map_err(|_| StoreError::Closed)?.pop();
         let path = self.path.clone();
         let work = move || {
             let connection = idle.map_or_else(|| open_reader(&path), Ok)?;
             let answer = query(&connection);
+            // Held until here, also if whoever asked has gone meanwhile.
+            drop(permit);
             Ok::<_, StoreError>((connection, answer))
         };
         let (connection, answer) =
@@ -106,12 +125,12 @@ fn create_private_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 /// SQLite gives its side files the mode of the database, so this decides for all of them.
-fn create_private_file(path: &Path) -> std::io::Result<()> {
+fn create_private_file(path: &Path) -> std::io::Result<File> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    options.open(path)
 }
 
 #[async_trait]
@@ -144,11 +163,7 @@ impl Store for SqliteStore {
         self.write(move |transaction| publishers::set_state(transaction, &id, state, at)).await
     }
 
-    async fn remove_publisher(
-        &self,
-        id: &PublisherId,
-        at: UnixTime,
-    ) -> Result<Option<Publisher>, StoreError> {
+    async fn remove_publisher(&self, id: &PublisherId, at: UnixTime) -> Result<Option<String>, StoreError> {
         let id = id.clone();
         self.write(move |transaction| publishers::remove(transaction, &id, at)).await
     }
@@ -156,7 +171,11 @@ impl Store for SqliteStore {
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
         let (reply, verdict) = oneshot::channel();
         self.writer.submit(Job::record(exchange, reply))?;
-        verdict.await.map_err(|_| StoreError::Closed)?
+        // When the wait is over, `verdict` is dropped, and the writer passes the exchange over.
+        tokio::time::timeout(PATIENCE, verdict)
+            .await
+            .map_err(|_| StoreError::Overloaded)?
+            .map_err(|_| StoreError::Closed)?
     }
 
     async fn is_live(&self, token: &ExchangeId) -> Result<bool, StoreError> {

@@ -45,7 +45,10 @@ const ADD: [&str; 9] = [
 fn publishers_are_added_listed_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| run(folder.path(), arguments);
-    insta::assert_snapshot!(run(&["publisher", "list"]), @"no trusted publishers");
+    insta::assert_snapshot!(run(&["publisher", "list"]), @"
+    countersign-server: there is no database countersign-data/countersign.db; run this in the server's folder or with its --config, or start the server, which makes it
+    (failed)
+    ");
     insta::assert_snapshot!(
         run(&[&ADD[..], &["--set", "workflow=.github/workflows/publish.yml", "--pin", "repository_id=74", "--allow-event", "workflow_run"]].concat()),
         @"
@@ -59,6 +62,7 @@ fn publishers_are_added_listed_and_removed() {
       refuses      event_name pull_request_target
       accepts      event_name workflow_run (anybody who can open a pull request can start such a run, and it has the repository's identity)
       may          write
+      database     countersign-data/countersign.db
     "
     );
     let listed = Command::new(env!("CARGO_BIN_EXE_countersign-server"))

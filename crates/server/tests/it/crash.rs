@@ -99,3 +99,24 @@ async fn a_stopping_server_answers_what_it_accepted() {
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(program.child.wait().unwrap().success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_at_once_share_one_database_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("countersign.toml"), "listen = \"127.0.0.1:0\"\n").unwrap();
+    let starting: Vec<_> = (0..6)
+        .map(|_| {
+            let folder = folder.path().to_owned();
+            tokio::task::spawn_blocking(move || Program::start(&folder))
+        })
+        .collect();
+    let mut keys = Vec::new();
+    for program in starting {
+        let program = program.await.unwrap();
+        let jwks = client().get(format!("{}/.well-known/jwks.json", program.url)).send().await.unwrap();
+        keys.push(jwks.text().await.unwrap());
+        drop(program.kill());
+    }
+    keys.dedup();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+}

@@ -1,5 +1,7 @@
 //! Threats E: replay, and invariants 1 to 3.
 
+use std::time::Duration;
+
 use countersign_core::Provider;
 use futures_like::join_all;
 use serde_json::json;
@@ -160,8 +162,84 @@ async fn the_first_hundred_uses_of_a_fresh_publisher_all_succeed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_cannot_fill_the_disk() {
     let stage = Stage::new().await;
+    stage.trust(RESOURCE).await;
     for _ in 0..100 {
         stage.exchange("x.y.z", RESOURCE).await;
     }
-    assert_eq!(stage.latest(1_000).await.len(), 60, "a sample of what anybody can send");
+    assert_eq!(stage.latest(1_000).await.len(), 60, "of what anybody can send");
+    // A free account has endless good tokens, of which a refusal uses none up.
+    let stranger = stage.token_with("repository_owner_id", "666");
+    for _ in 0..100 {
+        assert_eq!(stage.exchange(&stranger, "acme/other").await.status, 400);
+    }
+    let used = stage.token();
+    for _ in 0..100 {
+        stage.exchange(&used, RESOURCE).await;
+    }
+    let outcomes = stage.latest(1_000).await.into_iter().map(|exchange| exchange.outcome);
+    let count = |outcome: &str| outcomes.clone().filter(|found| found == outcome).count();
+    assert_eq!(
+        (count("no_publisher"), count("issued"), count("replayed")),
+        (60, 1, 60),
+        "each tenant has its own room"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_2_what_may_be_forgotten_is_not_let_in() {
+    let stage = Stage::new().await;
+    stage.trust(RESOURCE).await;
+    let (start, token) = (stage.now(), stage.token());
+    let other = stage.token();
+    assert_eq!(stage.exchange(&token, RESOURCE).await.status, 200);
+    // Its row goes with an exchange after its end; then the clock steps back to where it was good.
+    stage.clock.set(start + Duration::from_secs(331));
+    assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200);
+    stage.clock.set(start);
+    for token in [&token, &other] {
+        let answer = stage.exchange(token, RESOURCE).await;
+        assert_eq!(
+            (answer.status, stage.recorded(&answer).await.outcome.as_str()),
+            (400, "expired"),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(stage.issued().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_harms_nobody_and_can_be_removed() {
+    let stage = Stage::new().await;
+    let broken = stage.trust(RESOURCE).await;
+    let database =
+        rusqlite::Connection::open(stage.folder.path().join("countersign-data/countersign.db")).unwrap();
+    database.execute("UPDATE publishers SET rules = '{}'", []).unwrap();
+    stage.refused(&stage.token(), RESOURCE, "no_publisher", "no trusted publisher").await;
+    stage.trust(RESOURCE).await;
+    assert_eq!(
+        stage.exchange(&stage.token(), RESOURCE).await.status,
+        200,
+        "the others of the resource go on"
+    );
+    let listed = stage.app.exchange.store.list_publishers(None).await.unwrap();
+    assert_eq!(listed.iter().filter(|listed| listed.publisher.is_err()).count(), 1);
+    assert_eq!(
+        stage.app.exchange.store.remove_publisher(&broken, stage.now()).await.unwrap().as_deref(),
+        Some(RESOURCE)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_of_another_preset_is_passed_over() {
+    let stage = Stage::new().await;
+    // Made while the issuer was `generic`: no ids, no events.
+    stage
+        .trust_with(
+            RESOURCE,
+            Provider::Generic,
+            stage.simulator.github().issuer(),
+            &[("/ref", "refs/heads/main")],
+        )
+        .await;
+    stage.refused(&stage.token(), RESOURCE, "no_publisher", "no trusted publisher").await;
 }

@@ -2,8 +2,14 @@
 //! rows in full are tested in `countersign-verify`.
 
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::{IssuerUrl, Provider};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, exchange_parameters};
@@ -88,8 +94,13 @@ async fn c1_c2_c3_c4_c8_an_issuer_nobody_configured_causes_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c6_c7_b7_keys_belong_to_their_issuer() {
+async fn b7_keys_belong_to_their_issuer() {
     let stage = trusting().await;
+    // Both issuers' keys are in memory.
+    assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200);
+    let mut claims = stage.simulator.gitlab().claims(stage.now());
+    claims.insert("aud".to_owned(), stage.url.as_str().into());
+    stage.refused(&stage.simulator.gitlab().sign(&claims), RESOURCE, "no_publisher", "").await;
     // Signed by GitLab's key in GitHub's name, and the other way round.
     let as_github = stage.simulator.gitlab().sign(&stage.claims());
     stage.refused(&as_github, RESOURCE, "unknown_key", "").await;
@@ -151,16 +162,64 @@ async fn d2_e3_a_token_is_remembered_as_long_as_it_is_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b12_keys_that_cannot_be_had_are_nobodys_refusal() {
-    let stage = Stage::new().await;
+async fn b7_one_kid_of_two_issuers() {
     let folder = tempfile::tempdir().unwrap();
-    drop(folder);
-    // An issuer that is configured and down: the port was free a moment ago.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let down = Stage::with(&format!("[[issuers]]\nurl = \"http://{free}\"\npreset = \"generic\"")).await;
-    let mut claims = down.claims();
-    claims.insert("iss".to_owned(), format!("http://{free}").into());
-    let answer = down.exchange(&down.sign(&claims), RESOURCE).await;
-    assert_eq!((answer.status, &answer.body["error"]), (503, &json!("temporarily_unavailable")));
-    drop(stage);
+    let [ours, theirs] = ["ours", "theirs"].map(|name| StaticIssuer::new(folder.path(), name));
+    let stage = Stage::with(&format!("{}{}", ours.settings(), theirs.settings())).await;
+    stage.trust_with(RESOURCE, Provider::Generic, &ours.url, &[("/team", "ml")]).await;
+    let claims = |issuer: &StaticIssuer| {
+        let now = stage.now().as_seconds();
+        json!({ "iss": issuer.url, "sub": "job", "aud": stage.url, "iat": now, "exp": now + 60, "team": "ml" })
+    };
+    stage.refused(&theirs.sign(&claims(&theirs)), RESOURCE, "no_publisher", "").await;
+    stage.refused(&theirs.sign(&claims(&ours)), RESOURCE, "signature", "").await;
+    assert_eq!(stage.exchange(&ours.sign(&claims(&ours)), RESOURCE).await.status, 200);
+}
+
+/// An issuer that cannot be reached, with one ES256 key that is called `1` like every other's.
+struct StaticIssuer {
+    url: IssuerUrl,
+    key: EcdsaKeyPair,
+    file: PathBuf,
+}
+
+impl StaticIssuer {
+    fn new(folder: &Path, name: &str) -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let file = folder.join(format!("{name}.json"));
+        let jwk = json!({ "kty": "EC", "crv": "P-256", "kid": "1", "alg": "ES256", "x": x, "y": y });
+        std::fs::write(&file, json!({ "keys": [jwk] }).to_string()).unwrap();
+        Self { url: format!("https://{name}.example.com").parse().unwrap(), key, file }
+    }
+
+    fn settings(&self) -> String {
+        format!("[[issuers]]\nurl = \"{}\"\npreset = \"generic\"\njwks_file = {:?}\n", self.url, self.file)
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let header = json!({ "alg": "ES256", "kid": "1", "typ": "JWT" });
+        let signed =
+            [header.to_string(), claims.to_string()].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b12_keys_that_cannot_be_had_are_nobodys_refusal() {
+    // An issuer that is configured and down: nobody listens on port 1.
+    let url = "http://127.0.0.1:1";
+    let down = Stage::with(&format!("[[issuers]]\nurl = \"{url}\"\npreset = \"generic\"")).await;
+    let response = down
+        .http
+        .post(format!("{}/oauth/token", down.url))
+        .header("content-type", "application/json")
+        .body(exchange_parameters(&down.token_with("iss", url), RESOURCE).to_string());
+    let response = response.send().await.unwrap();
+    assert_eq!(response.status(), 503);
+    let retry_after: u32 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((30..=60).contains(&retry_after), "when the issuer will be asked again: {retry_after}");
+    assert!(response.text().await.unwrap().contains("temporarily_unavailable"));
 }

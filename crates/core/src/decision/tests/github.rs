@@ -195,6 +195,15 @@ fn invariant_10_refusals_teach_whoever_may_know() {
     let none = decide(&resource(), &[], &stranger.token()).unwrap_err();
     assert_eq!(opaque(&stranger), none.for_caller(&presented(&stranger)));
     assert!(!opaque(&stranger).contains("acme/train"));
+    // The repository's own id is proof enough; its owner's is none.
+    assert!(
+        opaque(&github().pin("repository_id", "74").claim("ref", "refs/heads/dev"))
+            .contains("expected main, came dev")
+    );
+    assert!(
+        opaque(&github().pin("repository_owner_id", "65").claim("ref", "refs/heads/dev"))
+            .starts_with("no trusted")
+    );
     // One matching id of two proves nothing.
     assert!(
         opaque(&pinned().claim("repository_owner_id", "1").claim("ref", "refs/heads/dev"))

@@ -74,8 +74,14 @@ fn refs_are_branches_unless_they_say_tag() {
 #[test]
 fn merge_requests_run_foreign_code() {
     let case = gitlab().claim("pipeline_source", "merge_request_event");
-    case.refused("event: expected any pipeline_source but merge_request_event, external_pull_request_event");
+    case.refused("event: expected any pipeline_source but merge_request_event, external_pull_request_event, parent_pipeline");
     case.allow("merge_request_event").granted();
+    // Their child pipelines, too, and jobs that run elsewhere than the claims say.
+    gitlab().claim("pipeline_source", "parent_pipeline").refused("event");
+    gitlab().claim("job_project_id", "20").granted();
+    for other in [json!("21"), json!(20), Value::Null] {
+        gitlab().claim("job_project_id", other).refused("job project: expected the pipeline's, 20");
+    }
 }
 
 #[test]

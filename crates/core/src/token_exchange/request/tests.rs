@@ -55,6 +55,10 @@ fn valid_requests() {
     check(&[("subject_token_type", Some(token_type::JWT))], "acme/model None");
     check(&[("requested_token_type", Some(token_type::ACCESS_TOKEN))], "acme/model None");
     check(&[("scope", Some("read"))], "acme/model Some(Read)");
+    check(&[("scope", Some("openid read"))], "acme/model Some(Read)");
+    check(&[("scope", Some("read write"))], "acme/model Some(Everything)");
+    check(&[("scope", Some("reader"))], "acme/model Some(Everything)");
+    check(&[("audience", Some("https://hub.example.com/"))], "acme/model None");
     check(
         &[("scope", Some("https://www.googleapis.com/auth/cloud-platform"))],
         "acme/model Some(Everything)",
@@ -97,6 +101,10 @@ fn i7_actor_token_is_never_ignored() {
 fn i8_subject_token_empty_or_absent() {
     check(&[("subject_token", Some(""))], "invalid_request: the parameter subject_token is missing");
     check(&[("subject_token", None)], "invalid_request: the parameter subject_token is missing");
+    check(
+        &[("resource", None), ("audience", Some("https://hub.example.com"))],
+        "invalid_request: the parameter resource",
+    );
     check(&[("resource", Some(""))], "invalid_request: the parameter resource is missing");
 }
 

@@ -22,8 +22,8 @@ pub(super) fn record(transaction: &Transaction<'_>, exchange: &Exchange) -> Resu
         return Ok(Verdict::PublisherChanged);
     }
     if !use_id_token(transaction, issuance)? {
-        insert(transaction, exchange, "replayed", None)?;
-        return Ok(Verdict::Replayed);
+        let remembered = issuance.forget_at.as_seconds() >= forgotten_until(transaction)?;
+        return Ok(if remembered { Verdict::Replayed } else { Verdict::TooLate });
     }
     if let Some(rules) = &issuance.learned
         && !publishers::learn(transaction, &issuance.publisher, issuance.revision, rules, exchange.at)?
@@ -36,10 +36,11 @@ pub(super) fn record(transaction: &Transaction<'_>, exchange: &Exchange) -> Resu
     Ok(Verdict::Recorded)
 }
 
-/// Adds one use if the id token has one left.
+/// Adds one use if the id token has one left, and is young enough that its uses are still remembered.
 fn use_id_token(transaction: &Transaction<'_>, issuance: &Issuance) -> Result<bool, StoreError> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO used_id_tokens (issuer, id_token, exchanges, forget_at) VALUES (?1, ?2, 1, ?3)
+        "INSERT INTO used_id_tokens (issuer, id_token, exchanges, forget_at)
+         SELECT ?1, ?2, 1, ?3 WHERE ?3 >= (SELECT forgotten_until FROM replay_horizon)
          ON CONFLICT (issuer, id_token) DO UPDATE
              SET exchanges = exchanges + 1, forget_at = max(forget_at, excluded.forget_at)
              WHERE exchanges < ?4
@@ -59,9 +60,16 @@ fn use_id_token(transaction: &Transaction<'_>, issuance: &Issuance) -> Result<bo
     Ok(uses.is_some())
 }
 
+fn forgotten_until(transaction: &Transaction<'_>) -> Result<i64, StoreError> {
+    let mut statement = transaction.prepare_cached("SELECT forgotten_until FROM replay_horizon")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
 /// Forgets id tokens that expiry refuses by itself. Strictly before now: a token is remembered as long as it is good.
 ///
-/// At most `limit` at a time, so that no exchange waits for a great clean-up.
+/// An exchange may be older than `now` (it waited, or its node's clock is behind), so the horizon says how far forgetting
+/// has come, and nothing from before it is let in any more. At most `limit` rows go at a time, so that no exchange waits
+/// for a great clean-up.
 pub(super) fn forget_expired(
     transaction: &Transaction<'_>,
     now: UnixTime,
@@ -71,7 +79,12 @@ pub(super) fn forget_expired(
         "DELETE FROM used_id_tokens WHERE (issuer, id_token) IN
              (SELECT issuer, id_token FROM used_id_tokens WHERE forget_at < ?1 ORDER BY forget_at LIMIT ?2)",
     )?;
-    statement.execute(params![now.as_seconds(), i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let forgotten = statement.execute(params![now.as_seconds(), i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    if forgotten > 0 {
+        let mut statement = transaction
+            .prepare_cached("UPDATE replay_horizon SET forgotten_until = max(forgotten_until, ?1)")?;
+        statement.execute([now.as_seconds()])?;
+    }
     Ok(())
 }
 

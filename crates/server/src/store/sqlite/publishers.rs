@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::store::{ListedPublisher, StoreError};
+use crate::store::{ListedPublisher, StoreError, UnreadablePublisher};
 
 const COLUMNS: &str = "id, resource, rules, permission, state, revision";
 
@@ -21,7 +21,13 @@ pub(super) fn of(
     let mut rows = statement.query([resource, issuer])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(read(row)?);
+        match read(row) {
+            Ok(publisher) => found.push(publisher),
+            // It trusts nobody; the others of the resource go on.
+            Err(error) => {
+                tracing::error!(publisher = %row.get::<_, String>(0)?, %error, "a publisher is passed over");
+            }
+        }
     }
     Ok(found)
 }
@@ -39,7 +45,11 @@ pub(super) fn list(
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(ListedPublisher {
-            publisher: read(row)?,
+            publisher: read(row).map_err(|error| UnreadablePublisher {
+                id: row.get(0).unwrap_or_default(),
+                resource: row.get(1).unwrap_or_default(),
+                problem: error.to_string(),
+            }),
             created_at: UnixTime::from_seconds(row.get(6)?),
             last_used_at: row.get::<_, Option<i64>>(7)?.map(UnixTime::from_seconds),
             exchanges: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
@@ -67,20 +77,22 @@ pub(super) fn add(
             at.as_seconds(),
         ],
     )?;
-    record_change(transaction, "added", publisher, at)
+    record_change(transaction, "added", &publisher.id, &to_text(publisher)?, at)
 }
 
+/// Removes the row without reading it as a publisher: one that this version refuses can be removed too.
 pub(super) fn remove(
     transaction: &Transaction<'_>,
     id: &PublisherId,
     at: UnixTime,
-) -> Result<Option<Publisher>, StoreError> {
+) -> Result<Option<String>, StoreError> {
     let mut statement =
-        transaction.prepare(&format!("DELETE FROM publishers WHERE id = ?1 RETURNING {COLUMNS}"))?;
-    let mut rows = statement.query([id.as_str()])?;
-    let Some(removed) = rows.next()?.map(read).transpose()? else { return Ok(None) };
-    record_change(transaction, "removed", &removed, at)?;
-    Ok(Some(removed))
+        transaction.prepare("DELETE FROM publishers WHERE id = ?1 RETURNING resource, json_object('resource', resource, 'rules', json(rules))")?;
+    let removed =
+        statement.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
+    let Some((resource, content)) = removed else { return Ok(None) };
+    record_change(transaction, "removed", id, &content, at)?;
+    Ok(Some(resource))
 }
 
 pub(super) fn set_state(
@@ -96,7 +108,7 @@ pub(super) fn set_state(
     ))?;
     let mut rows = statement.query(params![id.as_str(), to_word(&state)?, at.as_seconds()])?;
     let Some(changed) = rows.next()?.map(read).transpose()? else { return Ok(None) };
-    record_change(transaction, &to_word(&state)?, &changed, at)?;
+    record_change(transaction, &to_word(&state)?, id, &to_text(&changed)?, at)?;
     Ok(Some(changed))
 }
 
@@ -122,10 +134,7 @@ pub(super) fn learn(
         "UPDATE publishers SET rules = ?3, revision = revision + 1 WHERE id = ?1 AND revision = ?2",
         params![id.as_str(), revision.0, content],
     )?;
-    transaction.execute(
-        "INSERT INTO publisher_changes (at, change, publisher, content) VALUES (?1, 'pinned', ?2, ?3)",
-        params![at.as_seconds(), id.as_str(), content],
-    )?;
+    record_change(transaction, "pinned", id, &content, at)?;
     Ok(changed == 1)
 }
 
@@ -146,12 +155,13 @@ pub(super) fn count_use(
 fn record_change(
     transaction: &Transaction<'_>,
     change: &str,
-    publisher: &Publisher,
+    id: &PublisherId,
+    content: &str,
     at: UnixTime,
 ) -> Result<(), StoreError> {
     transaction.execute(
         "INSERT INTO publisher_changes (at, change, publisher, content) VALUES (?1, ?2, ?3, ?4)",
-        params![at.as_seconds(), change, publisher.id.as_str(), to_text(publisher)?],
+        params![at.as_seconds(), change, id.as_str(), content],
     )?;
     Ok(())
 }

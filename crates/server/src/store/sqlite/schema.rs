@@ -49,6 +49,9 @@ const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (issuer, id_token)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX used_id_tokens_by_time ON used_id_tokens (forget_at);
+    -- Up to here, rows may have been forgotten: an id token that ends before is refused, whatever a clock says.
+    CREATE TABLE replay_horizon (forgotten_until INTEGER NOT NULL) STRICT;
+    INSERT INTO replay_horizon VALUES (0);
 
     -- Ids sort by time, so rows are appended.
     CREATE TABLE exchanges (

@@ -95,7 +95,10 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
 }
 
 /// Records a batch in one transaction; if that fails, each exchange in its own, so that none fails for another's sake.
+///
+/// Whoever has given up waiting is passed over: an id token is not used up for nobody.
 fn commit_batch(connection: &mut Connection, batch: &mut Vec<(Box<Exchange>, Reply)>) {
+    batch.retain(|(_, reply)| !reply.is_closed());
     let exchanges = || batch.iter().map(|(exchange, _)| exchange.as_ref());
     match record_all(connection, exchanges()) {
         Ok(verdicts) => {
@@ -104,7 +107,7 @@ fn commit_batch(connection: &mut Connection, batch: &mut Vec<(Box<Exchange>, Rep
                 drop(reply.send(Ok(verdict)));
             }
         }
-        Err(error) if batch.len() > 1 => {
+        Err(error) if batch.len() > 1 && is_about_a_row(&error) => {
             tracing::warn!(%error, exchanges = batch.len(), "a batch of exchanges was not recorded; trying each by itself");
             for (exchange, reply) in batch.drain(..) {
                 let verdict = record_all(connection, std::iter::once(exchange.as_ref()));
@@ -116,10 +119,23 @@ fn commit_batch(connection: &mut Connection, batch: &mut Vec<(Box<Exchange>, Rep
             }
         }
         Err(error) => {
-            if let Some((_, reply)) = batch.pop() {
-                drop(reply.send(Err(error)));
+            tracing::error!(%error, exchanges = batch.len(), "exchanges were not recorded");
+            for (_, reply) in batch.drain(..) {
+                drop(reply.send(Err(StoreError::Unavailable(error.to_string()))));
             }
         }
+    }
+}
+
+/// Whether one exchange of the batch may be to blame. A locked or full database fails all of them, one by one only slower.
+fn is_about_a_row(error: &StoreError) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    match error {
+        StoreError::Database(error) => {
+            matches!(error.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
+        }
+        StoreError::Row(_) => true,
+        _ => false,
     }
 }
 

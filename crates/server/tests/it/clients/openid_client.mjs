@@ -10,5 +10,6 @@ const tokens = await client.genericGrantRequest(config, 'urn:ietf:params:oauth:g
   subject_token: ID_TOKEN,
   resource: RESOURCE,
 })
-if (tokens.expiresIn() !== 3600) throw new Error(`expires in ${tokens.expiresIn()} s`)
+// It counts down: a slow machine may be seconds late.
+if (tokens.expiresIn() > 3600 || tokens.expiresIn() < 3500) throw new Error(`expires in ${tokens.expiresIn()} s`)
 console.log(tokens.access_token)
