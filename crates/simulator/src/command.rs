@@ -2,9 +2,10 @@
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
-use countersign_simulator::{GitHub, GitLab, Overrides, Platform, Provider, Simulator};
+use countersign_core::Provider as Preset;
+use countersign_simulator::{GitHub, GitLab, Overrides, Pretended, Provider, Simulator};
 
-/// Plays GitHub Actions and GitLab CI on 127.0.0.1 and starts a job there.
+/// Plays GitHub Actions, GitLab CI and the other providers on 127.0.0.1 and starts a job there.
 ///
 /// Prints `ISSUER=URL` and the environment variables of the job, one NAME=value a line, then an empty line, and serves until
 /// its standard input closes. Each line that comes there starts one more job and is answered in the same way, for example
@@ -27,6 +28,9 @@ pub(crate) enum Job {
     Github(GitHubJob),
     /// A job at GitLab CI, with its id token in a variable.
     Gitlab(GitLabJob),
+    /// A job at another provider: its name (circleci, buildkite …), claims, and `--audience` where its jobs declare one.
+    #[command(external_subcommand)]
+    Other(Vec<String>),
 }
 
 /// What every job may say.
@@ -66,6 +70,19 @@ pub(crate) struct GitLabJob {
     variable: String,
 }
 
+/// A job at any other provider.
+#[derive(Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+struct OtherJob {
+    /// Its name, as in `--provider`.
+    provider: Preset,
+    #[command(flatten)]
+    run: Run,
+    /// What its id token is for, where the job cannot choose that when it mints.
+    #[arg(long, value_name = "URL", default_value = "https://huggingface.co")]
+    audience: String,
+}
+
 /// A line of standard input is a command line without the program's name.
 #[derive(Parser)]
 #[command(no_binary_name = true, disable_help_flag = true)]
@@ -82,13 +99,9 @@ impl Job {
                 "expected github or gitlab and what differs, such as `github ref=refs/tags/v1`; found an empty line"
             );
         }
-        Line::try_parse_from(line.split_whitespace()).map(|line| line.job).map_err(|error| {
-            // The first paragraph says what is wrong; the rest is about usage and would take more lines.
-            let text = error.to_string();
-            let paragraph: Vec<&str> =
-                text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-            anyhow!("{}", paragraph.join(" ").trim_start_matches("error: "))
-        })
+        Line::try_parse_from(line.split_whitespace())
+            .map(|line| line.job)
+            .map_err(|error| in_one_line(&error))
     }
 
     /// Starts it: the issuer and the variables of the job.
@@ -96,7 +109,30 @@ impl Job {
         match self {
             Self::Github(job) => job.start(simulator.github()),
             Self::Gitlab(job) => job.start(simulator.gitlab()),
+            Self::Other(words) => {
+                OtherJob::try_parse_from(words).map_err(|error| in_one_line(&error))?.start(simulator)
+            }
         }
+    }
+}
+
+/// The first paragraph of clap's message says what is wrong; the rest is about usage and would take more lines.
+fn in_one_line(error: &clap::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    anyhow!("{}", paragraph.join(" ").trim_start_matches("error: "))
+}
+
+impl OtherJob {
+    fn start(&self, simulator: &Simulator) -> anyhow::Result<Vec<(String, String)>> {
+        let provider = simulator.provider(self.provider).with_context(|| {
+            let played: Vec<&str> =
+                simulator.providers().map(|played| played.preset().preset().name).collect();
+            format!("nobody plays {}; expected one of {}", self.provider, played.join(", "))
+        })?;
+        let overrides = self.run.overrides()?;
+        let minted = self.run.minted(provider, &overrides);
+        Ok(answer(provider, minted.unwrap_or_else(|| provider.job(&overrides, &self.audience))))
     }
 }
 
@@ -125,17 +161,13 @@ impl Run {
     }
 
     /// The answer to `--mint`, if that was asked.
-    fn minted<P: Platform>(
-        &self,
-        provider: &Provider<P>,
-        overrides: &Overrides,
-    ) -> Option<Vec<(String, String)>> {
+    fn minted(&self, provider: &dyn Pretended, overrides: &Overrides) -> Option<Vec<(String, String)>> {
         let audience = self.mint.as_deref()?;
         Some(vec![("ID_TOKEN".to_owned(), provider.mint(overrides, audience))])
     }
 }
 
-fn answer<P: Platform>(provider: &Provider<P>, variables: Vec<(String, String)>) -> Vec<(String, String)> {
+fn answer(provider: &dyn Pretended, variables: Vec<(String, String)>) -> Vec<(String, String)> {
     let issuer = ("ISSUER".to_owned(), provider.issuer().as_str().to_owned());
     [issuer].into_iter().chain(variables).collect()
 }

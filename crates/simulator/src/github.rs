@@ -2,53 +2,59 @@
 //!
 //! Source: GitHub documentation, "OpenID Connect reference"; token lifetimes as observed.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use countersign_core::Provider as Preset;
 use serde_json::{Value, json};
 
 mod job;
 mod mint;
 
-use job::Jobs;
-
 use crate::ids::id_of;
 use crate::overrides::Overrides;
 use crate::provider::{Platform, Provider, Run};
-use crate::random;
 
-/// The marker of GitHub Actions, with the jobs that it runs.
-#[derive(Default)]
-pub struct GitHub {
-    jobs: RwLock<Jobs>,
-}
+/// The marker of GitHub Actions.
+pub struct GitHub;
 
 impl Provider<GitHub> {
     /// Starts a job: the environment variables that its steps see, with which they mint id tokens.
     pub fn job(&self, overrides: &Overrides) -> Vec<(String, String)> {
-        let id = random::text();
-        let token = random::text();
-        let url = format!("{}/jobs/{id}/idtoken?api-version=2.0", self.issuer());
-        let claims = self.claims_of(overrides, self.now());
-        let environment = job::environment(&claims, &url, &token);
-        let mut jobs = self.platform.jobs.write().unwrap_or_else(PoisonError::into_inner);
-        jobs.insert(id, job::Job { token, overrides: overrides.clone() });
-        environment
+        self.start_actions_job(overrides)
     }
 }
 
+impl<P: Platform> Provider<P> {
+    /// Starts a job of GitHub Actions or of one of those who keep its contract.
+    pub(crate) fn start_actions_job(&self, overrides: &Overrides) -> Vec<(String, String)> {
+        let job = self.jobs.start(overrides);
+        let url = format!("{}/jobs/{}/idtoken?api-version=2.0", self.issuer(), job.id);
+        job::environment(&self.claims_of(overrides, self.now()), &url, &job.credential)
+    }
+}
+
+/// The endpoint that mints id tokens in such jobs.
+pub(crate) fn mint_route<P: Platform>(provider: Arc<Provider<P>>) -> Router {
+    Router::new().route("/jobs/{job}/idtoken", get(mint::handler::<P>)).with_state(provider)
+}
+
 impl Platform for GitHub {
-    const NAME: &'static str = "github";
+    const PRESET: Preset = Preset::Github;
     const KEY_SET: &'static str = "/.well-known/jwks";
 
     fn claims(run: &Run<'_>) -> Value {
         claims(run)
     }
 
+    fn environment(provider: &Provider<Self>, overrides: &Overrides, _: &str) -> Vec<(String, String)> {
+        provider.job(overrides)
+    }
+
     fn routes(provider: Arc<Provider<Self>>) -> Router {
-        Router::new().route("/jobs/{job}/idtoken", get(mint::handler)).with_state(provider)
+        mint_route(provider)
     }
 }
 
@@ -129,12 +135,12 @@ fn subject(run: &Run<'_>, repository: &str, reference: &str, event: &str) -> Str
 }
 
 /// 65 for `acme`, and another id for each other owner.
-fn owner_id(owner: &str) -> String {
+pub(crate) fn owner_id(owner: &str) -> String {
     if owner.eq_ignore_ascii_case("acme") { "65".to_owned() } else { id_of(owner) }
 }
 
 /// 74 for `acme/train`, and another id for each other repository.
-fn repository_id(owner: &str, name: &str) -> String {
+pub(crate) fn repository_id(owner: &str, name: &str) -> String {
     let full = format!("{owner}/{name}");
     if full.eq_ignore_ascii_case("acme/train") { "74".to_owned() } else { id_of(&full) }
 }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use countersign_core::Provider as Preset;
 use serde_json::{Map, Value, json};
 
 use crate::ids::id_of;
@@ -11,7 +12,6 @@ use crate::overrides::Overrides;
 use crate::provider::{Platform, Provider, Run};
 
 /// The marker of GitLab CI.
-#[derive(Default)]
 pub struct GitLab;
 
 impl Provider<GitLab> {
@@ -27,11 +27,19 @@ impl Provider<GitLab> {
 }
 
 impl Platform for GitLab {
-    const NAME: &'static str = "gitlab";
+    const PRESET: Preset = Preset::Gitlab;
     const KEY_SET: &'static str = "/oauth/discovery/keys";
 
     fn claims(run: &Run<'_>) -> Value {
         claims(run)
+    }
+
+    fn environment(
+        provider: &Provider<Self>,
+        overrides: &Overrides,
+        audience: &str,
+    ) -> Vec<(String, String)> {
+        provider.job(overrides, &[("HF_ID_TOKEN", audience)])
     }
 }
 

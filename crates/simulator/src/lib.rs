@@ -1,8 +1,8 @@
 //! Pretend CI providers, for demonstrations, tests and rehearsals.
 //!
-//! A [`Simulator`] is one server on the loopback interface that plays GitHub Actions under `/github` and GitLab CI under
-//! `/gitlab`: discovery, key set, the claims of a real run, and what a job sees of it: the environment variables and, at
-//! GitHub, the endpoint that mints id tokens. Its keys live and die with it, so nothing it signs is worth anything
+//! A [`Simulator`] is one server on the loopback interface that plays GitHub Actions under `/github`, GitLab CI under
+//! `/gitlab` and every other provider under its name: discovery, key set, the claims of a real run, and what a job sees of
+//! it: the environment variables and, where the provider has one, the endpoint that mints id tokens. Its keys live and die with it, so nothing it signs is worth anything
 //! elsewhere.
 //!
 //! ```
@@ -29,20 +29,32 @@
 //! ```
 
 mod clock;
-mod github;
-mod gitlab;
 mod ids;
 mod keys;
 mod overrides;
-mod provider;
 mod random;
+
+mod authorization;
+mod jobs;
+mod pretended;
+mod provider;
 mod routes;
 mod simulator;
+
+mod bitbucket;
+mod buildkite;
+mod circleci;
+mod depot;
+mod forgejo;
+mod gitea;
+mod github;
+mod gitlab;
 
 pub use clock::{Clock, system_clock};
 pub use github::GitHub;
 pub use gitlab::GitLab;
 pub use keys::OldKey;
 pub use overrides::{OverrideError, Overrides};
+pub use pretended::Pretended;
 pub use provider::{Platform, Provider, Run};
 pub use simulator::{Simulator, StartError};

@@ -1,27 +1,39 @@
 //! What the pretend providers have in common.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use countersign_core::{IssuerUrl, UnixTime};
+use countersign_core::{IssuerUrl, Provider as Preset, UnixTime};
 use serde_json::{Map, Value};
 
 use crate::clock::Clock;
+use crate::jobs::Jobs;
 use crate::keys::{KeyRing, OldKey};
 use crate::overrides::Overrides;
 use crate::random;
 
-/// One provider's own part: which claims its tokens carry. What its jobs see are methods of `Provider<ThatPlatform>`.
-pub trait Platform: Default + Send + Sync + Sized + 'static {
-    /// The path segment of the issuer.
-    const NAME: &'static str;
+/// One provider's own part: which claims its tokens carry, and what its jobs see.
+pub trait Platform: Send + Sync + Sized + 'static {
+    /// What servers know of it; its name is the path segment of the issuer.
+    const PRESET: Preset;
     /// Where the key set is, below the issuer.
     const KEY_SET: &'static str;
 
     /// A JSON object of all claims but `aud`, which is known when the token is minted. Overrides are considered in what
     /// depends on them; they are themselves put over the result.
     fn claims(run: &Run<'_>) -> Value;
+
+    /// How `aud` is written.
+    fn audience(audience: &str) -> Value {
+        audience.into()
+    }
+
+    /// Starts a job: the environment variables that its steps see. `audience` is what its definition or the settings of the
+    /// provider say, where they say it.
+    fn environment(provider: &Provider<Self>, overrides: &Overrides, audience: &str)
+    -> Vec<(String, String)>;
 
     /// What it serves beside discovery and key set.
     fn routes(_provider: Arc<Provider<Self>>) -> Router {
@@ -44,8 +56,10 @@ pub struct Run<'a> {
 
 /// A pretend CI provider: its issuer, its keys and its jobs.
 pub struct Provider<P> {
-    pub(crate) platform: P,
+    platform: PhantomData<P>,
     issuer: IssuerUrl,
+    /// Those that mint over HTTP.
+    pub(crate) jobs: Jobs,
     /// Made when first needed: a test that plays one provider should not wait for another's key.
     keys: LazyLock<KeyRing>,
     clock: Clock,
@@ -55,8 +69,9 @@ pub struct Provider<P> {
 impl<P: Platform> Provider<P> {
     pub(crate) fn new(issuer: IssuerUrl, clock: Clock) -> Self {
         Self {
-            platform: P::default(),
+            platform: PhantomData,
             issuer,
+            jobs: Jobs::default(),
             keys: LazyLock::new(KeyRing::new),
             clock,
             key_set_requests: AtomicUsize::new(0),
@@ -97,7 +112,7 @@ impl<P: Platform> Provider<P> {
     /// Mints an id token as of now, each time a new one. An overridden `aud` has its way.
     pub fn mint(&self, overrides: &Overrides, audience: &str) -> String {
         let mut claims = self.claims_of(overrides, self.now());
-        claims.entry("aud").or_insert_with(|| audience.into());
+        claims.entry("aud").or_insert_with(|| P::audience(audience));
         self.sign(&claims)
     }
 
@@ -120,4 +135,9 @@ impl<P: Platform> Provider<P> {
         self.key_set_requests.fetch_add(1, Ordering::Relaxed);
         self.keys.set()
     }
+}
+
+/// Environment variables, from what is at hand.
+pub(crate) fn variables<const COUNT: usize>(pairs: [(&str, &str); COUNT]) -> Vec<(String, String)> {
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

@@ -16,7 +16,7 @@ pub(crate) fn routes<P: Platform>(provider: &Arc<Provider<P>>) -> Router {
         .route(P::KEY_SET, get(key_set::<P>))
         .with_state(provider.clone())
         .merge(P::routes(provider.clone()));
-    Router::new().nest(&format!("/{}", P::NAME), issuer)
+    Router::new().nest(&format!("/{}", P::PRESET), issuer)
 }
 
 async fn discovery<P: Platform>(State(provider): State<Arc<Provider<P>>>) -> Json<Value> {

@@ -4,15 +4,22 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::Router;
-use countersign_core::IssuerUrl;
+use countersign_core::Provider as Preset;
 use countersign_core::issuer::IssuerUrlError;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::bitbucket::Bitbucket;
+use crate::buildkite::Buildkite;
+use crate::circleci::CircleCi;
 use crate::clock::{Clock, system_clock};
+use crate::depot::Depot;
+use crate::forgejo::Forgejo;
+use crate::gitea::Gitea;
 use crate::github::GitHub;
 use crate::gitlab::GitLab;
+use crate::pretended::Pretended;
 use crate::provider::{Platform, Provider};
 use crate::routes::routes;
 
@@ -20,6 +27,7 @@ use crate::routes::routes;
 pub struct Simulator {
     github: Arc<Provider<GitHub>>,
     gitlab: Arc<Provider<GitLab>>,
+    all: Vec<Arc<dyn Pretended>>,
     server: JoinHandle<()>,
 }
 
@@ -34,12 +42,28 @@ impl Simulator {
         let listen = |source| StartError::Listen { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
         let port = listener.local_addr().map_err(listen)?.port();
-        let github = Arc::new(Provider::new(issuer::<GitHub>(port)?, clock.clone()));
-        let gitlab = Arc::new(Provider::new(issuer::<GitLab>(port)?, clock));
-        let router = Router::new().merge(routes(&github)).merge(routes(&gitlab));
+        let mut cast = Cast { port, clock, router: Router::new(), all: Vec::new() };
+        let (github, gitlab) = (cast.add::<GitHub>()?, cast.add::<GitLab>()?);
+        cast.add::<CircleCi>()?;
+        cast.add::<Buildkite>()?;
+        cast.add::<Bitbucket>()?;
+        cast.add::<Forgejo>()?;
+        cast.add::<Gitea>()?;
+        cast.add::<Depot>()?;
+        let Cast { router, all, .. } = cast;
         // Serving ends only with the task: axum retries whatever fails on the way.
         let server = tokio::spawn(async move { drop(axum::serve(listener, router).await) });
-        Ok(Self { github, gitlab, server })
+        Ok(Self { github, gitlab, all, server })
+    }
+
+    /// All pretend providers.
+    pub fn providers(&self) -> impl Iterator<Item = &dyn Pretended> {
+        self.all.iter().map(|provider| &**provider)
+    }
+
+    /// The pretend provider that plays this one; `None` for `generic`, which is nobody.
+    pub fn provider(&self, preset: Preset) -> Option<&dyn Pretended> {
+        self.providers().find(|provider| provider.preset() == preset)
     }
 
     /// The pretend GitHub Actions.
@@ -76,6 +100,20 @@ pub enum StartError {
     Issuer(#[from] IssuerUrlError),
 }
 
-fn issuer<P: Platform>(port: u16) -> Result<IssuerUrl, IssuerUrlError> {
-    format!("http://127.0.0.1:{port}/{}", P::NAME).parse()
+/// The providers that are there so far.
+struct Cast {
+    port: u16,
+    clock: Clock,
+    router: Router,
+    all: Vec<Arc<dyn Pretended>>,
+}
+
+impl Cast {
+    fn add<P: Platform>(&mut self) -> Result<Arc<Provider<P>>, IssuerUrlError> {
+        let issuer = format!("http://127.0.0.1:{}/{}", self.port, P::PRESET).parse()?;
+        let provider = Arc::new(Provider::<P>::new(issuer, self.clock.clone()));
+        self.router = std::mem::take(&mut self.router).merge(routes(&provider));
+        self.all.push(provider.clone());
+        Ok(provider)
+    }
 }

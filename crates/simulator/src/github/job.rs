@@ -1,21 +1,6 @@
 //! What a job's steps see.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
-
-use crate::overrides::Overrides;
-
-/// The running jobs, by the id in their mint URL.
-pub(super) type Jobs = HashMap<String, Job>;
-
-/// A job that may mint id tokens.
-pub(super) struct Job {
-    /// Its `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
-    pub(super) token: String,
-    /// How its run differs from the usual one.
-    pub(super) overrides: Overrides,
-}
 
 /// The variables of a job with `permissions: id-token: write`.
 pub(super) fn environment(claims: &Map<String, Value>, url: &str, token: &str) -> Vec<(String, String)> {

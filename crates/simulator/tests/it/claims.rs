@@ -149,13 +149,83 @@ async fn gitlab_types_and_times_are_gitlabs() {
 async fn every_claim_is_known_to_the_preset() {
     let simulator = Simulator::start().await.unwrap();
     let environment = Overrides::new().set("environment", "prod");
-    for (preset, claims) in [
+    let in_environments = [
         (Preset::Github, simulator.github().claims_of(&environment, NOW)),
         (Preset::Gitlab, simulator.gitlab().claims_of(&environment, NOW)),
-    ] {
+    ];
+    let usual =
+        simulator.providers().map(|played| (played.preset(), played.claims_of(&Overrides::new(), NOW)));
+    for (preset, claims) in usual.chain(in_environments) {
+        let known = preset.preset().known_claims;
         let unknown: Vec<_> =
-            claims.keys().filter(|name| !preset.preset().known_claims.contains(&name.as_str())).collect();
+            claims.keys().filter(|name| !known.is_empty() && !known.contains(&name.as_str())).collect();
         assert!(unknown.is_empty(), "{preset}: {unknown:?}");
+        for pin in preset.preset().pins {
+            assert!((pin.is_id)(claims[pin.claim].as_str().unwrap()), "{preset}: {}", pin.claim);
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_is_played() {
+    let simulator = Simulator::start().await.unwrap();
+    for preset in Preset::ALL {
+        assert_eq!(simulator.provider(preset).is_some(), preset != Preset::Generic, "{preset}");
+    }
+}
+
+const OTHERS: [(Preset, Case); 4] = [
+    (
+        Preset::Circleci,
+        (
+            "oidc.circleci.com/vcs-ref=refs/tags/v1 oidc.circleci.com/org-id=o oidc.circleci.com/project-id=p",
+            &[(
+                "sub",
+                "org/o/project/p/user/1481aa56-0000-4000-8000-0000c01f5ae8/vcs-origin/github.com/acme/train/vcs-ref/refs/tags/v1",
+            )],
+        ),
+    ),
+    (
+        Preset::Buildkite,
+        (
+            "pipeline_slug=other build_branch=dev build_commit=0",
+            &[("sub", "organization:acme:pipeline:other:ref:refs/heads/dev:commit:0:step:publish")],
+        ),
+    ),
+    (
+        Preset::Forgejo,
+        (
+            "repository=acme/train ref=refs/tags/v1",
+            &[
+                ("sub", "repo:acme-65/train-74:ref:refs/tags/v1"),
+                ("ref_type", "tag"),
+                ("workflow_ref", "acme/train/.forgejo/workflows/publish.yml@refs/tags/v1"),
+            ],
+        ),
+    ),
+    (Preset::Depot, ("repository=acme/train", &[("repository_id", "74"), ("org_id", "org_acme")])),
+];
+
+#[tokio::test]
+async fn other_providers_derive_too() {
+    let simulator = Simulator::start().await.unwrap();
+    for (preset, case) in OTHERS {
+        let provider = simulator.provider(preset).unwrap();
+        check(&[case], |overrides| Value::Object(provider.claims_of(overrides, NOW)));
+    }
+}
+
+#[tokio::test]
+async fn tokens_lie_in_the_variables_that_jobs_read() {
+    let simulator = Simulator::start().await.unwrap();
+    for (preset, variable, audience) in [
+        (Preset::Gitlab, "HF_ID_TOKEN", json!("https://hub.example.com")),
+        (Preset::Circleci, "CIRCLE_OIDC_TOKEN_V2", json!("https://hub.example.com")),
+        (Preset::Bitbucket, "BITBUCKET_STEP_OIDC_TOKEN", json!(["https://hub.example.com"])),
+    ] {
+        let job = simulator.provider(preset).unwrap().job(&Overrides::new(), "https://hub.example.com");
+        let (_, token) = job.iter().find(|(name, _)| name == variable).unwrap();
+        assert_eq!(crate::jwt::claims(token)["aud"], audience, "{preset}");
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use countersign_core::UnixTime;
+use countersign_core::{Provider, UnixTime};
 use countersign_simulator::{Overrides, Simulator};
+use serde_json::json;
 
 use crate::{jwt, wire};
 
@@ -73,4 +74,52 @@ async fn only_the_jobs_own_bearer_token_mints() {
     }
     let unknown = url.replace("/jobs/", "/jobs/x");
     assert_eq!(wire::get(&unknown, Some(&format!("Bearer {token}"))).await.0, 401);
+}
+
+/// The variables of a job of that provider.
+fn job_of(simulator: &Simulator, provider: Provider) -> HashMap<String, String> {
+    simulator.provider(provider).unwrap().job(&Overrides::new(), "unasked").into_iter().collect()
+}
+
+#[tokio::test]
+async fn those_who_keep_githubs_contract_mint_in_the_same_way() {
+    let simulator = simulator().await;
+    for (provider, audience) in [
+        (Provider::Forgejo, json!("https://trust.example.com")),
+        (Provider::Gitea, json!("https://trust.example.com")),
+        (Provider::Depot, json!(["https://trust.example.com"])),
+    ] {
+        let job = job_of(&simulator, provider);
+        let url = format!("{}&audience=https://trust.example.com", job["ACTIONS_ID_TOKEN_REQUEST_URL"]);
+        let bearer = format!("Bearer {}", job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]);
+        let (status, answer) = wire::get(&url, Some(&bearer)).await;
+        assert_eq!(status, 200);
+        let claims = jwt::claims(answer["value"].as_str().unwrap());
+        assert_eq!(
+            (&claims["aud"], &claims["iss"]),
+            (&audience, &json!(simulator.provider(provider).unwrap().issuer()))
+        );
+    }
+}
+
+#[tokio::test]
+async fn buildkites_ids_come_only_if_asked_for() {
+    let simulator = simulator().await;
+    let job = job_of(&simulator, Provider::Buildkite);
+    let url = format!("{}/jobs/{}/oidc/tokens", job["BUILDKITE_AGENT_ENDPOINT"], job["BUILDKITE_JOB_ID"]);
+    let credential = format!("Token {}", job["BUILDKITE_AGENT_ACCESS_TOKEN"]);
+    let (status, answer) = wire::post(&url, Some(&credential), &json!({})).await;
+    assert_eq!(status, 200);
+    let claims = jwt::claims(answer["token"].as_str().unwrap());
+    assert_eq!(
+        (&claims["aud"], &claims["pipeline_id"]),
+        (&json!("https://buildkite.com/acme"), &json!(null))
+    );
+    let asked =
+        json!({ "audience": "https://trust.example.com", "claims": ["organization_id", "pipeline_id"] });
+    let (_, answer) = wire::post(&url, Some(&credential), &asked).await;
+    let claims = jwt::claims(answer["token"].as_str().unwrap());
+    assert_eq!(claims["aud"], "https://trust.example.com");
+    assert!(claims["organization_id"].is_string() && claims["pipeline_id"].is_string());
+    assert_eq!(wire::post(&url, Some("Token x"), &asked).await.0, 401);
 }

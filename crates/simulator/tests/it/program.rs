@@ -43,9 +43,17 @@ async fn serves_jobs_until_its_input_closes() {
     writeln!(input, "gitlab --audience https://hub.example.com --variable HF_ID_TOKEN").unwrap();
     assert_eq!(jwt::claims(&read(&mut output)["HF_ID_TOKEN"])["aud"], "https://hub.example.com");
 
+    writeln!(input, "bitbucket branchName=dev --audience https://hub.example.com").unwrap();
+    let bitbucket = jwt::claims(&read(&mut output)["BITBUCKET_STEP_OIDC_TOKEN"]);
+    assert_eq!(
+        (bitbucket["branchName"].as_str(), &bitbucket["aud"][0]),
+        (Some("dev"), &"https://hub.example.com".into())
+    );
+
     for (line, remedy) in [
         ("", "expected github or gitlab"),
-        ("circleci", "circleci"),
+        ("jenkins", "expected a provider: github"),
+        ("generic", "nobody plays generic; expected one of github, gitlab, circleci"),
         ("github nonsense", "expected NAME=TEXT"),
         ("gitlab", "--audience <URL>"),
     ] {
