@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 
 use countersign_client::endpoint::EndpointError;
 use countersign_client::{ExchangeError, IdentityError, LoginError, SetupError, UnverifiedError};
@@ -29,6 +30,26 @@ pub(crate) enum Failure {
     /// What should be a variable's name is none. Not repeated: it may be the token itself.
     #[error("{0} expects the name of a variable, such as MY_TOKEN, and not a token or a value")]
     VariableName(&'static str),
+    /// Not as many names as resources.
+    #[error("{option} expects one name for each resource; found {names} for {resources}")]
+    OneEach {
+        /// Which names.
+        option: &'static str,
+        /// How many there are.
+        names: usize,
+        /// How many there should be.
+        resources: usize,
+    },
+    /// GitHub's runner is not there, or tells no file.
+    #[error(
+        "{option} writes to the file in {variable}, which is not set; it is in a step of GitHub Actions only"
+    )]
+    NoRunnerFile {
+        /// What asked for it.
+        option: &'static str,
+        /// Where its path should be.
+        variable: &'static str,
+    },
     /// There is nothing to run.
     #[error("expected a command after --, such as `-- hf upload acme/awesome-model .`")]
     NoCommand,
@@ -54,6 +75,14 @@ pub(crate) enum Failure {
         "the token file could not be written; set RUNNER_TEMP or TMPDIR to a folder that this user may write to"
     )]
     TokenFile(#[source] io::Error),
+    /// A file cannot be written to.
+    #[error("{} could not be written; check that this user may write to it", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Standard output or standard error is closed or full.
     #[error("the output could not be written")]
     Output(#[from] io::Error),
@@ -68,6 +97,8 @@ impl Failure {
         match self {
             Self::Endpoint(_)
             | Self::VariableName(_)
+            | Self::OneEach { .. }
+            | Self::NoRunnerFile { .. }
             | Self::NoCommand
             | Self::Setup(_)
             | Self::Login(LoginError::Identity(IdentityError::Unsupported { .. })) => USAGE,
@@ -75,7 +106,9 @@ impl Failure {
             Self::Login(LoginError::Exchange(ExchangeError::Refused(_))) => REFUSED,
             Self::Login(LoginError::Exchange(_)) => UNREACHABLE,
             Self::Child(error) => error.code(),
-            Self::Login(_) | Self::TokenFile(_) | Self::Output(_) | Self::Json(_) => OTHER,
+            Self::Login(_) | Self::TokenFile(_) | Self::File { .. } | Self::Output(_) | Self::Json(_) => {
+                OTHER
+            }
         }
     }
 }

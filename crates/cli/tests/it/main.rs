@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod exec;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod job;
 #[cfg(test)]
 mod library;

@@ -96,28 +96,36 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
     --- stdout
     Prints an access token for one resource
 
-    Usage: countersign token [OPTIONS] <RESOURCE>
+    Usage: countersign token [OPTIONS] <RESOURCE>...
 
     Arguments:
-      <RESOURCE>  What the token is for: namespace/name, datasets/namespace/name, a user name, pkg:pypi/name …
+      <RESOURCE>...  What the token is for: namespace/name, datasets/namespace/name, a user name, pkg:pypi/name …; several give several
 
     Options:
-          --endpoint <URL>       The registry [default: the one in `HF_ENDPOINT`, else the Hugging Face Hub]
-          --audience <AUDIENCE>  What the id token is minted for [default: the endpoint]
-          --provider <NAME>      The CI provider, such as github or gitlab [default: detected]
-          --id-token-env <NAME>  The name of the variable that holds an id token; it is exchanged as it is
-          --json                 Prints the server's whole answer as JSON
-      -h, --help                 Print help
+          --endpoint <URL>        The registry [default: the one in `HF_ENDPOINT`, else the Hugging Face Hub]
+          --audience <AUDIENCE>   What the id token is minted for [default: the endpoint]
+          --provider <NAME>       The CI provider, such as github or gitlab [default: detected]
+          --id-token-env <NAME>   The name of the variable that holds an id token; it is exchanged as it is
+          --json                  Prints the server's whole answer as JSON; for several resources, an object of answers by resource
+          --github-env <NAME>     Appends to the file in `GITHUB_ENV`: a variable for all later steps of the job; one for each resource
+          --github-output <NAME>  Appends to the file in `GITHUB_OUTPUT`: an output of this step; one for each resource
+          --dotenv <FILE> <NAME>  Appends NAME=token to a dotenv file, readable by its owner alone; one for each resource
+      -h, --help                  Print help
 
     Examples:
       countersign token acme/awesome-model
       HF_TOKEN=$(countersign token datasets/acme/x) hf upload acme/x . --repo-type dataset
       countersign token acme --json
+      countersign token acme/model acme/data --github-env MODEL_TOKEN --github-env DATA_TOKEN
       countersign token acme/model --id-token-env MY_ID_TOKEN --endpoint https://registry.example.com
 
-    The token alone goes to standard output. In GitHub Actions the command that masks it in the log (::add-mask::) goes to
-    standard error, where the runner reads it too and $(...) does not: do not redirect standard error into a file or into
-    standard output there. The same in Azure Pipelines (##vso[task.setsecret]).
+    The tokens alone go to standard output, a line each in the order of the resources; with --github-env, --github-output or
+    --dotenv nothing does. All are exchanged before any is written.
+
+    In GitHub Actions the command that masks a token in the log (::add-mask::) goes to standard error, where the runner reads
+    it too and $(...) does not: do not redirect standard error into a file or into standard output there. The same in Azure
+    Pipelines (##vso[task.setsecret]). GitLab masks nothing that a job makes itself; a dotenv file that is uploaded as a
+    report can be read by whoever may read the job's artifacts, so keep it in the job.
     --- stderr
     ");
     let shown = Job::github().run(&["whoami", "--help"]);
