@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{exec, token, whoami};
+use crate::command::{cargo_credential, exec, git_credential, google_credential, token, whoami};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -38,6 +38,12 @@ pub(crate) enum Command {
     Token(token::Arguments),
     /// Runs a command with a token that stays fresh for as long as it runs
     Exec(exec::Arguments),
+    /// Gives git a token as its password: a credential helper
+    GitCredential(git_credential::Arguments),
+    /// Gives cargo a token: for cargo:token-from-stdout
+    CargoCredential(cargo_credential::Arguments),
+    /// Gives Google's libraries the job's id token: an executable-sourced credential
+    GoogleCredential(google_credential::Arguments),
     /// Shows who the registry would see: the CI provider and the claims of this job's id token
     Whoami(whoami::Arguments),
 }

@@ -1,6 +1,9 @@
 //! The commands: one file each.
 
+pub(crate) mod cargo_credential;
 pub(crate) mod exec;
+pub(crate) mod git_credential;
+pub(crate) mod google_credential;
 pub(crate) mod token;
 pub(crate) mod whoami;
 
@@ -15,6 +18,9 @@ pub(crate) fn run(arguments: Arguments, process: Process) -> Result<ExitCode, Fa
     match arguments.command {
         Command::Token(arguments) => token::run(arguments, process),
         Command::Exec(arguments) => exec::run(arguments, process),
+        Command::GitCredential(arguments) => git_credential::run(arguments, process),
+        Command::CargoCredential(arguments) => cargo_credential::run(arguments, process),
+        Command::GoogleCredential(arguments) => google_credential::run(arguments, process),
         Command::Whoami(arguments) => whoami::run(arguments, process),
     }
 }

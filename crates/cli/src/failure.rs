@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use countersign_client::endpoint::EndpointError;
 use countersign_client::{ExchangeError, IdentityError, LoginError, SetupError, UnverifiedError};
+use countersign_core::audience::AudienceError;
 use thiserror::Error;
 
 use crate::child::ChildError;
@@ -50,6 +51,25 @@ pub(crate) enum Failure {
         /// Where its path should be.
         variable: &'static str,
     },
+    /// Neither the command line nor git says what the token is for.
+    #[error("expected --resource, or a path from git; for that, set credential.useHttpPath to true")]
+    NoGitResource,
+    /// Cargo asks for a token for somebody else.
+    #[error(
+        "cargo asks for a token for the index {asked:?}, and this one is for {known:?}; if they belong together, add --index {asked}"
+    )]
+    OtherIndex {
+        /// Whom cargo asks for.
+        asked: String,
+        /// Whom the token is for.
+        known: String,
+    },
+    /// Nobody says what the id token is for.
+    #[error("expected --audience, or GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE, which Google's libraries set")]
+    NoGoogleAudience,
+    /// What the credential configuration names is no audience.
+    #[error("GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE is no audience")]
+    GoogleAudience(#[source] AudienceError),
     /// There is nothing to run.
     #[error("expected a command after --, such as `-- hf upload acme/awesome-model .`")]
     NoCommand,
@@ -99,6 +119,10 @@ impl Failure {
             | Self::VariableName(_)
             | Self::OneEach { .. }
             | Self::NoRunnerFile { .. }
+            | Self::NoGitResource
+            | Self::OtherIndex { .. }
+            | Self::NoGoogleAudience
+            | Self::GoogleAudience(_)
             | Self::NoCommand
             | Self::Setup(_)
             | Self::Login(LoginError::Identity(IdentityError::Unsupported { .. })) => USAGE,
@@ -122,4 +146,15 @@ pub(crate) fn report(failure: &Failure) -> String {
         cause = error.source();
     }
     lines.concat()
+}
+
+/// The error and its causes, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

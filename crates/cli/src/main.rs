@@ -8,12 +8,13 @@ mod command;
 mod failure;
 mod job;
 mod masking;
+mod origin;
 mod process;
 mod token_file;
 mod variable_name;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{self, Write as _};
+use std::io::{self, BufReader, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     };
     let process = Process {
         surroundings: system::surroundings(environment()),
+        stdin: Box::new(BufReader::new(io::stdin())),
         stdout: Box::new(io::stdout()),
         stderr: Box::new(io::stderr()),
         random,

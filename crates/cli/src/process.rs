@@ -1,6 +1,6 @@
 //! What this process has around it.
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 
 use countersign_client::Surroundings;
 
@@ -8,6 +8,8 @@ use countersign_client::Surroundings;
 pub(crate) struct Process {
     /// Environment, network, clock and files.
     pub surroundings: Surroundings,
+    /// Standard input.
+    pub stdin: Box<dyn BufRead>,
     /// Standard output: results, and nothing else.
     pub stdout: Box<dyn Write>,
     /// Standard error: what a person should know, and masks. A renewal writes to it from its own thread.

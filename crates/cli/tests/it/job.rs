@@ -91,6 +91,11 @@ impl Job {
         self.answers.lock().unwrap().requests.clone()
     }
 
+    /// What other programs find in this job's environment.
+    pub(crate) const fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
     /// The binary in this job.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));

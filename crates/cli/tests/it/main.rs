@@ -2,9 +2,17 @@
 //! the simulated providers, which `registry` starts.
 
 #[cfg(test)]
+mod cargo;
+#[cfg(test)]
 mod exec;
 #[cfg(test)]
 mod forms;
+#[cfg(test)]
+mod front;
+#[cfg(test)]
+mod git;
+#[cfg(test)]
+mod google;
 #[cfg(test)]
 mod job;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use countersign_server::http::App;
 use countersign_server::serve::{Server, Surroundings};
 use countersign_server::store::RecordedExchange;
 use countersign_simulator::{Overrides, Simulator};
-use countersign_verify::{AccessTokenVerifier, AuthorizedAccess};
+use countersign_verify::{AccessTokenError, AccessTokenVerifier, AuthorizedAccess};
 use tempfile::TempDir;
 
 use crate::job::Job;
@@ -52,7 +52,7 @@ impl Registry {
             _folder: folder,
         };
         tokio::spawn(server.run());
-        for resource in [RESOURCE, "acme", "pkg:pypi/acme-lib"] {
+        for resource in [RESOURCE, "acme", "pkg:pypi/acme-lib", "pkg:cargo/acme-lib"] {
             let conditions = [("repository", "acme/train"), ("branch", "main"), ("workflow", "publish.yml")];
             let pins = [("repository_id", "74"), ("repository_owner_id", "65")];
             registry.trust(resource, Provider::Github, &github, &conditions, &pins).await;
@@ -117,12 +117,26 @@ impl Registry {
 
     /// What a registry reads in an access token.
     pub(crate) fn verified(&self, token: &str, resource: &str, permission: Permission) -> AuthorizedAccess {
+        self.judged(token, resource, permission).unwrap()
+    }
+
+    /// Whether a registry lets a request pass.
+    pub(crate) fn permits(&self, token: &str, resource: &str, permission: Permission) -> bool {
+        self.judged(token, resource, permission).is_ok()
+    }
+
+    fn judged(
+        &self,
+        token: &str,
+        resource: &str,
+        permission: Permission,
+    ) -> Result<AuthorizedAccess, AccessTokenError> {
         let keys = serde_json::to_vec(self.app.exchange.signer.jwks()).unwrap();
         let keys = AccessTokenVerifier::keys(&keys).unwrap();
         let own = &self.url;
         let verifier = AccessTokenVerifier::offline(own.parse().unwrap(), own.parse().unwrap(), keys);
         let (token, resource) = (AccessToken::from(token.to_owned()), resource.parse().unwrap());
-        verifier.verify(&token, &resource, permission, SystemClock.now()).unwrap()
+        verifier.verify(&token, &resource, permission, SystemClock.now())
     }
 
     /// What a refused job wrote, without what changes from run to run: the id in it is that of the latest exchange.

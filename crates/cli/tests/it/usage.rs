@@ -64,10 +64,13 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
     Usage: countersign <COMMAND>
 
     Commands:
-      token   Prints an access token for one resource
-      exec    Runs a command with a token that stays fresh for as long as it runs
-      whoami  Shows who the registry would see: the CI provider and the claims of this job's id token
-      help    Print this message or the help of the given subcommand(s)
+      token              Prints an access token for one resource
+      exec               Runs a command with a token that stays fresh for as long as it runs
+      git-credential     Gives git a token as its password: a credential helper
+      cargo-credential   Gives cargo a token: for cargo:token-from-stdout
+      google-credential  Gives Google's libraries the job's id token: an executable-sourced credential
+      whoami             Shows who the registry would see: the CI provider and the claims of this job's id token
+      help               Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_client::{FreshToken, Variables};
 
+use crate::failure::chain;
 use crate::masking::mask;
 use crate::token_file::TokenFile;
 
@@ -58,12 +59,7 @@ impl Renewal {
             Some(wait) => format!("next attempt in {} s", wait.as_secs().max(1)),
             None => "the job's id token is used up, so there will be no other".to_owned(),
         };
-        let mut cause = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            cause = format!("{cause}: {error}");
-            source = error.source();
-        }
-        let _ = writeln!(self.notes, "countersign: the token was not renewed ({left}; {next}): {cause}");
+        let _ =
+            writeln!(self.notes, "countersign: the token was not renewed ({left}; {next}): {}", chain(error));
     }
 }
