@@ -150,7 +150,10 @@ fn grant(publisher: &Publisher, token: &VerifiedToken) -> Grant {
     let lessons: Vec<(&'static str, String)> = rules
         .pins()
         .filter(|(_, id)| id.is_none())
-        .filter_map(|(claim, _)| Some((preset.pin(claim)?.claim, token.claims().text(claim)?.to_owned())))
+        .filter_map(|(claim, _)| {
+            let pin = preset.pin(claim)?;
+            Some((pin.claim, pin.value_in(token)?.into_owned()))
+        })
         .collect();
     Grant {
         publisher: publisher.id.clone(),

@@ -14,15 +14,30 @@ mod field;
 mod issuer_form;
 mod pin;
 
+mod aws;
+mod azure;
+mod azure_devops;
 mod bitbucket;
+mod bitrise;
 mod buildkite;
 mod circleci;
+mod codefresh;
 mod depot;
+mod env0;
+mod fly;
 mod forgejo;
 mod generic;
 mod gitea;
 mod github;
 mod gitlab;
+mod google;
+mod hcp_terraform;
+mod kubernetes;
+mod modal;
+mod semaphore;
+mod spacelift;
+mod spiffe;
+mod vercel;
 
 pub use field::{Case, Field};
 pub use pin::Pin;
@@ -53,6 +68,36 @@ pub enum Provider {
     Gitea,
     /// Depot CI.
     Depot,
+    /// Azure DevOps Pipelines.
+    AzureDevops,
+    /// Semaphore.
+    Semaphore,
+    /// Codefresh.
+    Codefresh,
+    /// Spacelift.
+    Spacelift,
+    /// HCP Terraform.
+    HcpTerraform,
+    /// env0.
+    Env0,
+    /// Bitrise.
+    Bitrise,
+    /// Fly.io machines.
+    Fly,
+    /// Vercel.
+    Vercel,
+    /// Modal.
+    Modal,
+    /// Kubernetes service accounts.
+    Kubernetes,
+    /// Roles of AWS accounts.
+    Aws,
+    /// Azure managed identities.
+    Azure,
+    /// Google Cloud.
+    Google,
+    /// SPIFFE workloads.
+    Spiffe,
     /// Any other OIDC issuer: conditions by JSON Pointer only, nothing pinned.
     Generic,
 }
@@ -113,9 +158,15 @@ pub struct Defaults {
     pub max_exchanges: u32,
 }
 
+impl Defaults {
+    const fn new(algorithms: &'static [Algorithm], max_lifetime: Duration, max_exchanges: u32) -> Self {
+        Self { algorithms, max_lifetime, max_exchanges }
+    }
+}
+
 impl Provider {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 24] = [
         Self::Github,
         Self::Gitlab,
         Self::Circleci,
@@ -124,6 +175,21 @@ impl Provider {
         Self::Forgejo,
         Self::Gitea,
         Self::Depot,
+        Self::AzureDevops,
+        Self::Semaphore,
+        Self::Codefresh,
+        Self::Spacelift,
+        Self::HcpTerraform,
+        Self::Env0,
+        Self::Bitrise,
+        Self::Fly,
+        Self::Vercel,
+        Self::Modal,
+        Self::Kubernetes,
+        Self::Aws,
+        Self::Azure,
+        Self::Google,
+        Self::Spiffe,
         Self::Generic,
     ];
 
@@ -138,6 +204,21 @@ impl Provider {
             Self::Forgejo => &forgejo::PRESET,
             Self::Gitea => &gitea::PRESET,
             Self::Depot => &depot::PRESET,
+            Self::AzureDevops => &azure_devops::PRESET,
+            Self::Semaphore => &semaphore::PRESET,
+            Self::Codefresh => &codefresh::PRESET,
+            Self::Spacelift => &spacelift::PRESET,
+            Self::HcpTerraform => &hcp_terraform::PRESET,
+            Self::Env0 => &env0::PRESET,
+            Self::Bitrise => &bitrise::PRESET,
+            Self::Fly => &fly::PRESET,
+            Self::Vercel => &vercel::PRESET,
+            Self::Modal => &modal::PRESET,
+            Self::Kubernetes => &kubernetes::PRESET,
+            Self::Aws => &aws::PRESET,
+            Self::Azure => &azure::PRESET,
+            Self::Google => &google::PRESET,
+            Self::Spiffe => &spiffe::PRESET,
             Self::Generic => &generic::PRESET,
         }
     }

@@ -141,8 +141,10 @@ pub(super) fn pin(
     token: &VerifiedToken,
     is_named: bool,
 ) -> Check {
-    let found = token.claims().text(claim);
-    let is_id = |found: &str| rules.provider().preset().pin(claim).is_some_and(|pin| (pin.is_id)(found));
+    let pin = rules.provider().preset().pin(claim);
+    let found = pin.and_then(|pin| pin.value_in(token));
+    let found = found.as_deref();
+    let is_id = |found: &str| pin.is_some_and(|pin| (pin.is_id)(found));
     let passed = found.is_some_and(|found| id.map_or_else(|| is_id(found), |id| id == found));
     let hint = match (passed, id, found) {
         (true, ..) => None,

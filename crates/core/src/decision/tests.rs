@@ -18,6 +18,8 @@ mod forgejo;
 mod github;
 mod gitlab;
 mod matching;
+mod others;
+mod tenants;
 
 /// A run and a publisher that lets it in; tests change one of the two.
 #[derive(Clone)]

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{Defaults, Preset};
 use crate::algorithm::Algorithm;
-use crate::publisher::Rules;
 
 pub(super) const PRESET: Preset = Preset {
     name: "generic",
@@ -15,10 +14,9 @@ pub(super) const PRESET: Preset = Preset {
     pins: &[],
     event: None,
     guard: |_, _| None,
-    names_tenant,
-    tenant_remedy: "every customer of this issuer has the same `iss`: add a condition on the claim that names the tenant \
-                    (/sub at Google, /owner_id at Vercel, /terraform_organization_id at HCP Terraform, /workspace_id at Modal, \
-                    /account_id at Codefresh)",
+    // Issuers that many customers share and that are known belong to their provider's preset.
+    names_tenant: |_| true,
+    tenant_remedy: "add a condition on the claim that names the tenant",
     unfit_claims: &[],
     known_claims: &[],
     recorded_claims: &[],
@@ -28,22 +26,3 @@ pub(super) const PRESET: Preset = Preset {
         max_exchanges: 1,
     },
 };
-
-/// Issuers that all customers of a provider share, and the claims that tell the customers apart.
-const SHARED: &[(&str, &[&str])] = &[
-    ("https://accounts.google.com", &["sub"]),
-    (
-        "https://app.terraform.io",
-        &["terraform_organization_id", "terraform_project_id", "terraform_workspace_id"],
-    ),
-    ("https://oidc.codefresh.io", &["account_id", "pipeline_id"]),
-    ("https://oidc.modal.com", &["workspace_id"]),
-    ("https://oidc.vercel.com", &["owner_id", "project_id"]),
-];
-
-fn names_tenant(rules: &Rules) -> bool {
-    SHARED
-        .iter()
-        .find(|(issuer, _)| *issuer == rules.issuer().as_str())
-        .is_none_or(|(_, claims)| claims.iter().any(|claim| rules.has_pointer(claim)))
-}

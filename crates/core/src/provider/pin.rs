@@ -1,9 +1,14 @@
 //! Immutable ids (invariant 6: names are not identities), and the forms that they have.
 
+use std::borrow::Cow;
+
+use super::field::{Read, text};
+use crate::verified::VerifiedToken;
+
 /// An immutable id that a provider puts beside a name.
 #[derive(Debug)]
 pub struct Pin {
-    /// The claim.
+    /// The claim, or the names on the way into it.
     pub claim: &'static str,
     /// The field whose condition makes it be learned at first use.
     pub learned_with: &'static str,
@@ -11,27 +16,39 @@ pub struct Pin {
     pub is_id: fn(&str) -> bool,
     /// What an id looks like, for messages.
     pub form: &'static str,
+    /// Reads it from a token and its claim; `None` is no id.
+    pub read: Read,
 }
 
 impl Pin {
     /// A number.
     pub(super) const fn decimal(claim: &'static str, learned_with: &'static str) -> Self {
-        Self { claim, learned_with, is_id: is_decimal_id, form: "1 to 20 digits" }
+        Self { claim, learned_with, is_id: is_decimal_id, form: "1 to 20 digits", read: text }
     }
 
     /// A UUID.
     pub(super) const fn uuid(claim: &'static str, learned_with: &'static str) -> Self {
-        Self { claim, learned_with, is_id: is_uuid, form: UUID }
+        Self { claim, learned_with, is_id: is_uuid, form: UUID, read: text }
     }
 
     /// A UUID in braces, which are part of it.
     pub(super) const fn braced_uuid(claim: &'static str, learned_with: &'static str) -> Self {
-        Self { claim, learned_with, is_id: is_braced_uuid, form: BRACED_UUID }
+        Self { claim, learned_with, is_id: is_braced_uuid, form: BRACED_UUID, read: text }
     }
 
     /// A text of which nothing is known but that its provider never gives it twice.
     pub(super) const fn opaque(claim: &'static str, learned_with: &'static str) -> Self {
-        Self { claim, learned_with, is_id: is_opaque_id, form: OPAQUE }
+        Self { claim, learned_with, is_id: is_opaque_id, form: OPAQUE, read: text }
+    }
+
+    /// The same, read otherwise than as the whole claim.
+    pub(super) const fn read_by(self, read: Read) -> Self {
+        Self { read, ..self }
+    }
+
+    /// The id in a token.
+    pub fn value_in<'a>(&self, token: &'a VerifiedToken) -> Option<Cow<'a, str>> {
+        (self.read)(token, self.claim)
     }
 }
 

@@ -149,14 +149,6 @@ fn f12_a_shared_issuer_needs_its_tenant() {
         .not_saved("do not say whose runs are meant");
     gitlab().unset("project").not_saved("do not say whose runs are meant");
     github().unset("repository").pin("repository_owner_id", "65").granted();
-    for (issuer, claim) in
-        [("https://accounts.google.com", "/sub"), ("https://oidc.modal.com", "/workspace_id")]
-    {
-        let mut case = generic();
-        case.rules.issuer = issuer.parse().unwrap();
-        case.not_saved("do not say whose runs are meant");
-        case.set(claim, "x").rules().unwrap();
-    }
     let mut case = github();
     case.rules.provider = Provider::Generic;
     case.not_saved("use --provider github");

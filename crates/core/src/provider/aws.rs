@@ -1,0 +1,41 @@
+//! AWS: roles of an account, with an issuer for each account (`GetWebIdentityToken`).
+//!
+//! What is in `request_tags` the caller chose, so no condition may read it. `sub` is a role's ARN: a name within the
+//! account, which whoever owns the account can give again.
+//!
+//! Source: AWS IAM User Guide, "Outbound identity federation"; STS API, `GetWebIdentityToken`.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::{Defaults, Field, Preset};
+use crate::algorithm::Algorithm;
+use crate::verified::VerifiedToken;
+
+pub(super) const PRESET: Preset = Preset {
+    name: "aws",
+    title: "AWS",
+    issuers: &[],
+    issuer_forms: &["https://*.tokens.sts.global.api.aws"],
+    fields: &[Field::new("account", CLAIM, parse_account).single().read_by(account)],
+    pins: &[],
+    event: None,
+    guard: |_, _| None,
+    names_tenant: |_| true,
+    tenant_remedy: "set account=ID",
+    unfit_claims: &[("/https:~1~1sts.amazonaws.com~1/request_tags", "whoever asks for the token chooses it")],
+    known_claims: &["aud", "exp", "https://sts.amazonaws.com/", "iat", "iss", "jti", "nbf", "sub"],
+    recorded_claims: &["jti"],
+    defaults: Defaults::new(&[Algorithm::Rs256, Algorithm::Es384], Duration::from_hours(1), 1),
+};
+
+const CLAIM: &str = "https://sts.amazonaws.com/";
+
+fn parse_account(text: &str) -> Result<String, &'static str> {
+    let fits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if fits { Ok(text.to_owned()) } else { Err("the 12 digits of an AWS account") }
+}
+
+fn account<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
+    token.claims().value(claim)?.get("aws_account")?.as_str().map(Cow::Borrowed)
+}

@@ -1,0 +1,49 @@
+//! env0.
+//!
+//! Its claims are known from a service that accepts them; its issuer has to be configured.
+//!
+//! Source: Teleport documentation, joining from env0.
+
+use std::time::Duration;
+
+use super::field::parse_name;
+use super::pin::parse_opaque_id;
+use super::{Defaults, Field, Pin, Preset};
+use crate::algorithm::Algorithm;
+
+pub(super) const PRESET: Preset = Preset {
+    name: "env0",
+    title: "env0",
+    issuers: &[],
+    issuer_forms: &[],
+    fields: &[
+        Field::new("organization", "organizationId", parse_opaque_id).single(),
+        Field::new("project", "projectId", parse_opaque_id).single(),
+        Field::new("template", "templateId", parse_opaque_id),
+        Field::new("environment", "environmentName", parse_name),
+    ],
+    pins: &[Pin::opaque("organizationId", "project"), Pin::opaque("projectId", "project")],
+    event: None,
+    guard: |_, _| None,
+    names_tenant: |rules| {
+        rules.has_field("organization")
+            || rules.has_field("project")
+            || rules.has_given_pin("organizationId")
+            || rules.has_given_pin("projectId")
+    },
+    tenant_remedy: "every organization of env0 may have the same `iss`: set organization=ID or project=ID",
+    unfit_claims: &[("/sub", "what it is made of is not documented; use the preset's fields")],
+    known_claims: &[],
+    recorded_claims: &[
+        "deploymentLogId",
+        "deploymentType",
+        "environmentId",
+        "environmentName",
+        "organizationId",
+        "projectId",
+        "templateId",
+        "workspaceName",
+    ],
+    // One token lies in the deployment's variable for all its commands.
+    defaults: Defaults::new(&[Algorithm::Rs256], Duration::from_hours(24), 10),
+};

@@ -1,0 +1,67 @@
+//! HCP Terraform, whose organizations all share one issuer.
+//!
+//! Source: HashiCorp documentation, "Workload identity" of HCP Terraform.
+
+use std::time::Duration;
+
+use super::field::parse_name;
+use super::{Defaults, Field, Pin, Preset};
+use crate::algorithm::Algorithm;
+
+pub(super) const PRESET: Preset = Preset {
+    name: "hcp-terraform",
+    title: "HCP Terraform",
+    issuers: &[],
+    // Terraform Enterprise has its own host.
+    issuer_forms: &["https://app.terraform.io"],
+    fields: &[
+        Field::new("organization", "terraform_organization_name", parse_name).single(),
+        Field::new("project", "terraform_project_name", parse_name).single(),
+        Field::new("workspace", "terraform_workspace_name", parse_name).single(),
+        Field::new("phase", "terraform_run_phase", parse_name),
+    ],
+    pins: &[
+        Pin::opaque("terraform_organization_id", "organization"),
+        Pin::opaque("terraform_project_id", "project"),
+        Pin::opaque("terraform_workspace_id", "workspace"),
+    ],
+    event: None,
+    guard: |_, _| None,
+    names_tenant: |rules| {
+        rules.has_field("organization")
+            || ["terraform_organization_id", "terraform_project_id", "terraform_workspace_id"]
+                .iter()
+                .any(|id| rules.has_given_pin(id))
+    },
+    tenant_remedy: "every organization of HCP Terraform has the same `iss`: set organization=NAME, or pin one of its ids",
+    unfit_claims: &[("/sub", "it is made of names; use the preset's fields and pins")],
+    known_claims: &[
+        "aud",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "nbf",
+        "sub",
+        "terraform_full_workspace",
+        "terraform_organization_id",
+        "terraform_organization_name",
+        "terraform_project_id",
+        "terraform_project_name",
+        "terraform_run_id",
+        "terraform_run_phase",
+        "terraform_workspace_id",
+        "terraform_workspace_name",
+    ],
+    recorded_claims: &[
+        "jti",
+        "terraform_full_workspace",
+        "terraform_organization_id",
+        "terraform_project_id",
+        "terraform_run_id",
+        "terraform_run_phase",
+        "terraform_workspace_id",
+    ],
+    // One token lies in the variables of a phase for all its processes.
+    defaults: Defaults::new(&[Algorithm::Rs256], Duration::from_hours(24), 10),
+};

@@ -1,0 +1,97 @@
+//! Semaphore, with an issuer for each organization.
+//!
+//! In pull requests `branch` is the branch that is merged into, so a branch is one only where `ref_type` says so. The
+//! audience is always the organization's URL.
+//!
+//! Source: Semaphore documentation, "OpenID Connect".
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::field::{parse_name, parse_ref_name, text};
+use super::pin::parse_uuid;
+use super::{Defaults, Event, Field, Pin, Preset};
+use crate::algorithm::Algorithm;
+use crate::verified::VerifiedToken;
+
+pub(super) const PRESET: Preset = Preset {
+    name: "semaphore",
+    title: "Semaphore",
+    issuers: &[],
+    issuer_forms: &["https://*.semaphoreci.com"],
+    fields: &[
+        Field::new("project", "prj_id", parse_uuid).single(),
+        Field::new("repository", "repo_slug", parse_name).single(),
+        Field::new("branch", "branch", parse_ref_name).read_by(branch),
+        Field::new("tag", "tag", parse_ref_name).read_by(tag),
+    ],
+    pins: &[Pin::uuid("org_id", "project"), Pin::uuid("prj_id", "project")],
+    event: Some(Event {
+        claim: "job_type",
+        refused: &["debug_job", "project_debug_job"],
+        reason: "a person has a shell in such a job, and with it the project's identity",
+    }),
+    guard: |_, _| None,
+    names_tenant: |rules| {
+        rules.has_field("project") || rules.has_given_pin("org_id") || rules.has_given_pin("prj_id")
+    },
+    tenant_remedy: "the organization's name in the issuer can change hands: set project=UUID",
+    unfit_claims: &[("/sub", "it changes with the run; use the preset's fields")],
+    known_claims: &[
+        "aud",
+        "branch",
+        "exp",
+        "iat",
+        "iss",
+        "job_id",
+        "job_type",
+        "jti",
+        "nbf",
+        "org",
+        "org_id",
+        "ppl_id",
+        "pr",
+        "pr_branch",
+        "prj",
+        "prj_id",
+        "ref",
+        "ref_type",
+        "repo",
+        "repo_slug",
+        "sub",
+        "tag",
+        "trg",
+        "wf_id",
+    ],
+    recorded_claims: &[
+        "branch",
+        "job_id",
+        "job_type",
+        "jti",
+        "org",
+        "org_id",
+        "ppl_id",
+        "pr",
+        "prj",
+        "prj_id",
+        "ref",
+        "ref_type",
+        "repo_slug",
+        "tag",
+        "wf_id",
+    ],
+    // One token lies in the job's variable for all its commands.
+    defaults: Defaults::new(&[Algorithm::Rs256], Duration::from_hours(24), 10),
+};
+
+fn branch<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
+    of_type(token, claim, "branch")
+}
+
+fn tag<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
+    of_type(token, claim, "tag")
+}
+
+fn of_type<'a>(token: &'a VerifiedToken, claim: &str, kind: &str) -> Option<Cow<'a, str>> {
+    if token.claims().text("ref_type") == Some(kind) { text(token, claim) } else { None }
+}
