@@ -2,6 +2,7 @@
 
 pub(crate) mod admin_token;
 pub(crate) mod exchanges;
+pub(crate) mod keys;
 pub(crate) mod publisher;
 
 /// Prints to standard output.

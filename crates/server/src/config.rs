@@ -58,6 +58,8 @@ pub struct Tokens {
     pub lifetime: Duration,
     /// Whether they end with the id token if that ends sooner (D11).
     pub end_with_id_token: bool,
+    /// The age at which a signing key is succeeded by a new one.
+    pub rotate_keys_after: Duration,
     /// Stands before tokens for repositories and packages, so that scanners find leaked ones.
     pub prefix: String,
     /// Stands before tokens for users.
@@ -228,9 +230,23 @@ fn parse_tokens(raw: RawTokens) -> Result<Tokens, Misfit> {
         audience: raw.audience,
         lifetime,
         end_with_id_token: raw.end_with_id_token,
+        rotate_keys_after: rotate_keys_after(raw.rotate_keys_after)?,
         prefix: parse_prefix(raw.prefix, "hf_jwt_")?,
         user_prefix: parse_prefix(raw.user_prefix, "hf_oauth_")?,
     })
+}
+
+fn rotate_keys_after(written: Option<toml::Spanned<raw::WrittenDuration>>) -> Result<Duration, Misfit> {
+    const DEFAULT: Duration = Duration::from_hours(90 * 24);
+    match written {
+        None => Ok(DEFAULT),
+        // Shorter, and keys would be published faster than registries fetch them.
+        Some(written) if written.get_ref().0 >= Duration::from_hours(24) => Ok(written.get_ref().0),
+        Some(written) => Err(Misfit::at(
+            &written,
+            "tokens.rotate_keys_after: expected 24h or more, such as 2160h for 90 days",
+        )),
+    }
 }
 
 fn parse_prefix(prefix: Option<toml::Spanned<String>>, default: &str) -> Result<String, Misfit> {

@@ -126,7 +126,7 @@ impl TokenExchange {
         let now = self.clock.now();
         let lifetime = self.lifetime(token, now)?;
         let claims = self.claims(&grant, token, id, now, lifetime);
-        let access_token = self.signer.sign(&claims, self.prefix(grant.resource()))?;
+        let access_token = self.signer.keys().sign(&claims, self.prefix(grant.resource()))?;
         match self.store.record(record::issued(id, &grant, token, issuer, now, claims.exp)).await? {
             Verdict::Recorded => {
                 let scope = scope.map(|_| grant.permission());

@@ -9,7 +9,6 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use countersign_core::token_exchange::{ErrorCode, ErrorDescription, ErrorResponse};
-use countersign_verify::AccessTokenVerifier;
 
 mod body;
 mod health;
@@ -28,8 +27,6 @@ use crate::store::ExchangeId;
 pub struct App {
     /// The exchange.
     pub exchange: TokenExchange,
-    /// Knows our own access tokens.
-    pub tokens: AccessTokenVerifier,
     /// How refusals of id tokens are coded.
     pub error_profile: ErrorProfile,
     /// What was last seen of the store.

@@ -31,6 +31,9 @@ enum Command {
     /// Manages the tokens by which registries prove who they are.
     #[command(subcommand)]
     AdminToken(command::admin_token::Command),
+    /// Manages the keys that access tokens are signed with.
+    #[command(subcommand)]
+    Keys(command::keys::Command),
     /// Shows the latest exchanges in the local database, refused ones with their whole explanation.
     Exchanges(command::exchanges::Arguments),
 }
@@ -66,6 +69,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve(common) => runtime.block_on(serve(&common)),
         Command::Publisher(command) => runtime.block_on(command.run()),
         Command::AdminToken(command) => runtime.block_on(command.run()),
+        Command::Keys(command) => runtime.block_on(command.run()),
         Command::Exchanges(arguments) => runtime.block_on(arguments.run()),
     }
 }

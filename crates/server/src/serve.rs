@@ -7,8 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use countersign_core::PublicUrl;
-use countersign_verify::AccessTokenVerifier;
+use countersign_core::{Audience, PublicUrl};
 use hyper_util::rt::TokioTimer;
 use secrecy::SecretString;
 use tokio::task::JoinSet;
@@ -67,8 +66,12 @@ impl Server {
         };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database)?);
         let encryption = encryption_key(&config, &surroundings, &*store).await?;
+        let issuer = own.as_str().parse()?;
+        let audience = config.tokens.audience.clone().unwrap_or_else(|| Audience::from(&own));
+        let (now, randomness) = (surroundings.clock.now(), &*surroundings.randomness);
+        let rotate_after = config.tokens.rotate_keys_after;
         let signer =
-            Signer::load(&*store, &encryption, &*surroundings.clock, &*surroundings.randomness).await?;
+            Signer::load(&*store, encryption, issuer, audience, rotate_after, now, randomness).await?;
         let exchange = TokenExchange {
             issuers: Issuers::new(config.issuers, &own)?,
             own,
@@ -80,13 +83,8 @@ impl Server {
             randomness: surroundings.randomness,
             sampler: Sampler::default(),
         };
-        let tokens = own_tokens(&exchange)?;
-        let app = Arc::new(App {
-            exchange,
-            tokens,
-            error_profile: config.error_profile,
-            readiness: Readiness::default(),
-        });
+        let app =
+            Arc::new(App { exchange, error_profile: config.error_profile, readiness: Readiness::default() });
         Ok(Self { app, listener, plain_listener, tls, handle: Handle::new() })
     }
 
@@ -113,6 +111,7 @@ impl Server {
 
     /// Serves until it is stopped.
     pub async fn run(self) -> anyhow::Result<()> {
+        let refreshing = tokio::spawn(refresh_keys(Arc::clone(&self.app)));
         let service = router(self.app).into_make_service();
         let mut servers = JoinSet::new();
         if let Some(listener) = self.plain_listener {
@@ -129,7 +128,22 @@ impl Server {
         while let Some(ended) = servers.join_next().await {
             ended??;
         }
+        refreshing.abort();
         Ok(())
+    }
+}
+
+/// Follows what `keys rotate`, `keys revoke` and other nodes do, within a second.
+async fn refresh_keys(app: Arc<App>) {
+    let exchange = &app.exchange;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        let refreshed =
+            exchange.signer.refresh(&*exchange.store, exchange.clock.now(), &*exchange.randomness).await;
+        if let Err(error) = refreshed {
+            tracing::error!(%error, "the signing keys cannot be refreshed; those in memory stay in use");
+        }
     }
 }
 
@@ -158,20 +172,12 @@ fn own_url(address: SocketAddr, tls: bool) -> anyhow::Result<PublicUrl> {
     url.parse().with_context(|| format!("{url} cannot be the public URL; set public_url"))
 }
 
-/// Verifies what this server signs, as any registry would.
-fn own_tokens(exchange: &TokenExchange) -> anyhow::Result<AccessTokenVerifier> {
-    let keys = AccessTokenVerifier::keys(exchange.signer.jwks().to_string().as_bytes())?;
-    Ok(AccessTokenVerifier::offline(exchange.own.as_str().parse()?, exchange.audience(), keys))
-}
-
 async fn encryption_key(
     config: &Config,
     surroundings: &Surroundings,
     store: &dyn Store,
 ) -> anyhow::Result<EncryptionKey> {
-    if let Some(key) = &surroundings.encryption_key {
-        return Ok(EncryptionKey::from_hex(key, "the variable COUNTERSIGN_ENCRYPTION_KEY")?);
-    }
     let keys_exist = !store.signing_keys().await?.is_empty();
-    Ok(EncryptionKey::from_file(&config.encryption_key_file, keys_exist, &*surroundings.randomness)?)
+    let (given, file) = (surroundings.encryption_key.as_ref(), &config.encryption_key_file);
+    Ok(EncryptionKey::load(given, file, keys_exist, &*surroundings.randomness)?)
 }

@@ -1,31 +1,50 @@
-//! The keys that access tokens are signed with.
+//! The keys that access tokens are signed with, and their rotation.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_core::{AccessToken, AccessTokenClaims};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use countersign_core::time::LEEWAY;
+use countersign_core::{AccessToken, AccessTokenClaims, Audience, IssuerUrl, UnixTime};
+use countersign_verify::{AccessTokenVerifier, KeySetError};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+mod key;
 mod seal;
 
 pub use seal::{EncryptionKey, EncryptionKeyError};
 
-use crate::clock::{Clock, Randomness};
+use crate::clock::Randomness;
 use crate::store::{SealedKey, Store, StoreError};
+use key::SigningKey;
 
-/// Signs access tokens with the newest key and publishes the public halves of all.
+/// How long a new key is published before it signs: twice what registries cache key sets for.
+pub const LEAD: Duration = Duration::from_mins(10);
+
+/// How long a key is published after it has stopped signing: no token outlives that.
+const LONGEST_TOKEN: Duration = Duration::from_hours(1);
+
+/// Signs access tokens, and knows the keys as they are now.
+///
+/// A key is published before it signs and until the last token that it signed has ended, so no registry meets a token of
+/// a key that it cannot know. A revoked key is gone at once, and its tokens with it.
 pub struct Signer {
-    active: SigningKey,
-    jwks: Value,
+    encryption: EncryptionKey,
+    rotate_after: Duration,
+    issuer: IssuerUrl,
+    audience: Audience,
+    current: ArcSwap<Keys>,
 }
 
-struct SigningKey {
-    pair: EcdsaKeyPair,
-    /// The encoded header with the dot behind it: the same for every token.
-    header: String,
-    jwk: Value,
+/// The keys at one moment.
+pub struct Keys {
+    active: SigningKey,
+    active_from: UnixTime,
+    jwks: Value,
+    verifier: AccessTokenVerifier,
+    /// What they were made of: while it is the same, they are.
+    kids: Vec<String>,
 }
 
 /// Why there is no signer.
@@ -38,87 +57,151 @@ pub enum SigningError {
     /// The key that encrypts them is not the one they were encrypted with.
     #[error(transparent)]
     Encryption(#[from] EncryptionKeyError),
+    /// What was made of them is no key set.
+    #[error("the signing keys make no key set")]
+    KeySet(#[from] KeySetError),
+    /// Another process added a key at the same time.
+    #[error("another process has just made a signing key; look with `keys list`")]
+    Overtaken,
     /// The cryptographic library refused.
     #[error("the cryptographic library could not {0}")]
     Cryptography(&'static str),
 }
 
 impl Signer {
-    /// Reads the keys of the store; makes the first one if there is none.
+    /// Reads the keys of the store; makes the first one if there is none. Tokens are of `issuer` and for `audience`;
+    /// `rotate_after` is the age at which a key is succeeded.
     pub async fn load(
         store: &dyn Store,
-        encryption: &EncryptionKey,
-        clock: &dyn Clock,
+        encryption: EncryptionKey,
+        issuer: IssuerUrl,
+        audience: Audience,
+        rotate_after: Duration,
+        now: UnixTime,
         randomness: &dyn Randomness,
     ) -> Result<Self, SigningError> {
-        let mut sealed = store.signing_keys().await?;
-        if sealed.is_empty() {
-            store.add_first_signing_key(make(encryption, clock, randomness)?).await?;
-            sealed = store.signing_keys().await?;
-        }
-        let mut keys = sealed
-            .iter()
-            .map(|key| SigningKey::from_pkcs8(&encryption.open(&key.sealed, key.kid.as_bytes())?))
-            .collect::<Result<Vec<_>, SigningError>>()?;
-        let jwks = json!({ "keys": keys.iter().map(|key| key.jwk.clone()).collect::<Vec<_>>() });
-        let active = keys.pop().ok_or(SigningError::Cryptography("find the key it has just made"))?;
-        Ok(Self { active, jwks })
+        let usable = usable(store, &encryption, rotate_after, now, randomness).await?;
+        let current = ArcSwap::from_pointee(Keys::open(&usable, &encryption, &issuer, &audience, now)?);
+        Ok(Self { encryption, rotate_after, issuer, audience, current })
     }
 
-    /// The JWK set (RFC 7517) with the public keys.
+    /// The keys as they are now.
+    pub fn keys(&self) -> Arc<Keys> {
+        self.current.load_full()
+    }
+
+    /// Rotates if it is time, and takes over what other processes have done. Called once a second.
+    pub async fn refresh(
+        &self,
+        store: &dyn Store,
+        now: UnixTime,
+        randomness: &dyn Randomness,
+    ) -> Result<(), SigningError> {
+        let usable = usable(store, &self.encryption, self.rotate_after, now, randomness).await?;
+        if self.current.load().kids != kids(&usable, now) {
+            let keys = Keys::open(&usable, &self.encryption, &self.issuer, &self.audience, now)?;
+            tracing::info!(active = %keys.kids[0], published = usable.len(), "signing keys have changed");
+            self.current.store(Arc::new(keys));
+        }
+        Ok(())
+    }
+}
+
+impl Keys {
+    /// Makes a token: `prefix`, then a JWS of type `at+jwt`.
+    pub fn sign(&self, claims: &AccessTokenClaims, prefix: &str) -> Result<AccessToken, SigningError> {
+        self.active.sign(claims, prefix)
+    }
+
+    /// The JWK set (RFC 7517 §5) with the public keys.
     pub fn jwks(&self) -> &Value {
         &self.jwks
     }
 
-    /// Makes a token: `prefix`, then a JWS (RFC 7515) of type `at+jwt` (RFC 9068 §2.1).
-    pub fn sign(&self, claims: &AccessTokenClaims, prefix: &str) -> Result<AccessToken, SigningError> {
-        let failed = SigningError::Cryptography("sign an access token");
-        let payload =
-            serde_json::to_vec(claims).map_err(|_| SigningError::Cryptography("write an access token"))?;
-        let mut token =
-            String::with_capacity(prefix.len() + self.active.header.len() + payload.len() * 4 / 3 + 96);
-        token.push_str(prefix);
-        token.push_str(&self.active.header);
-        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
-        let signature = self
-            .active
-            .pair
-            .sign(&SystemRandom::new(), &token.as_bytes()[prefix.len()..])
-            .map_err(|_| failed)?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
-        Ok(AccessToken::from(token))
+    /// Verifies what this server has signed, as any registry would.
+    pub fn verifier(&self) -> &AccessTokenVerifier {
+        &self.verifier
+    }
+
+    /// Since when the active key signs.
+    pub fn active_from(&self) -> UnixTime {
+        self.active_from
+    }
+
+    fn open(
+        usable: &[SealedKey],
+        encryption: &EncryptionKey,
+        issuer: &IssuerUrl,
+        audience: &Audience,
+        now: UnixTime,
+    ) -> Result<Self, SigningError> {
+        let sealed = active(usable, now).ok_or(SigningError::Cryptography("find a signing key"))?;
+        let opened =
+            usable.iter().map(|key| SigningKey::open(key, encryption)).collect::<Result<Vec<_>, _>>()?;
+        let jwks = json!({ "keys": opened.iter().map(SigningKey::jwk).collect::<Vec<_>>() });
+        let keys = AccessTokenVerifier::keys(jwks.to_string().as_bytes())?;
+        Ok(Self {
+            active: SigningKey::open(sealed, encryption)?,
+            active_from: sealed.active_from,
+            verifier: AccessTokenVerifier::offline(issuer.clone(), audience.clone(), keys),
+            kids: kids(usable, now),
+            jwks,
+        })
     }
 }
 
-fn make(
+/// The keys that are neither revoked nor retired, oldest first; makes one where one is due.
+async fn usable(
+    store: &dyn Store,
     encryption: &EncryptionKey,
-    clock: &dyn Clock,
+    rotate_after: Duration,
+    now: UnixTime,
+    randomness: &dyn Randomness,
+) -> Result<Vec<SealedKey>, SigningError> {
+    let all = store.signing_keys().await?;
+    let newest = all.iter().rfind(|key| key.revoked_at.is_none());
+    let active_from = match newest {
+        // Nothing can sign: at once.
+        None => now,
+        Some(newest) if now.since(newest.active_from) >= rotate_after => now + LEAD,
+        Some(_) => return Ok(published(all, now)),
+    };
+    let next = key::make(encryption, now, active_from, randomness)?;
+    let last = all.last().map(|key| key.kid.as_str());
+    if store.add_signing_key(next, last).await? {
+        tracing::info!(active_from = active_from.as_seconds(), "made a new signing key");
+    }
+    Ok(published(store.signing_keys().await?, now))
+}
+
+/// Makes a key by command: it signs after `lead`.
+pub async fn rotate(
+    store: &dyn Store,
+    encryption: &EncryptionKey,
+    now: UnixTime,
+    lead: Duration,
     randomness: &dyn Randomness,
 ) -> Result<SealedKey, SigningError> {
-    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-        .map_err(|_| SigningError::Cryptography("make a signing key"))?;
-    let key = SigningKey::from_pkcs8(document.as_ref())?;
-    let kid = key.jwk["kid"].as_str().unwrap_or_default().to_owned();
-    let sealed = encryption.seal(document.as_ref(), kid.as_bytes(), randomness)?;
-    Ok(SealedKey { kid, sealed, created_at: clock.now() })
+    let all = store.signing_keys().await?;
+    let next = key::make(encryption, now, now + lead, randomness)?;
+    let added = store.add_signing_key(next.clone(), all.last().map(|key| key.kid.as_str())).await?;
+    if added { Ok(next) } else { Err(SigningError::Overtaken) }
 }
 
-impl SigningKey {
-    fn from_pkcs8(document: &[u8]) -> Result<Self, SigningError> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document)
-            .map_err(|_| SigningError::Cryptography("read a signing key"))?;
-        // An uncompressed point: 0x04, x, y (SEC 1 §2.3.3).
-        let point = pair.public_key().as_ref();
-        let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        // RFC 7638 §3: the thumbprint is over exactly these members in this order.
-        let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint.as_bytes());
-        let kid = URL_SAFE_NO_PAD.encode(digest);
-        let header = json!({ "alg": "ES256", "kid": kid, "typ": "at+jwt" }).to_string();
-        let jwk =
-            json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "alg": "ES256", "use": "sig" });
-        Ok(Self { pair, header: format!("{}.", URL_SAFE_NO_PAD.encode(header)), jwk })
-    }
+/// Of a key that has stopped signing, the last token ends an hour after its successor took over.
+fn published(all: Vec<SealedKey>, now: UnixTime) -> Vec<SealedKey> {
+    let mut keys: Vec<SealedKey> = all.into_iter().filter(|key| key.revoked_at.is_none()).collect();
+    let took_over = |key: &SealedKey| key.active_from + LONGEST_TOKEN + LEEWAY < now;
+    let retired = keys.iter().rposition(took_over).unwrap_or(0);
+    keys.split_off(retired)
+}
+
+/// The newest key whose time has come; the oldest if none's has.
+fn active(usable: &[SealedKey], now: UnixTime) -> Option<&SealedKey> {
+    usable.iter().rfind(|key| key.active_from <= now).or_else(|| usable.first())
+}
+
+/// The active key's id, then all.
+fn kids(usable: &[SealedKey], now: UnixTime) -> Vec<String> {
+    active(usable, now).into_iter().chain(usable).map(|key| key.kid.clone()).collect()
 }

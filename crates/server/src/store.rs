@@ -71,11 +71,15 @@ pub trait Store: Send + Sync {
     /// Removes an admin token; `false` if there is none of that id.
     async fn remove_admin_token(&self, id: &str) -> Result<bool, StoreError>;
 
-    /// The signing keys, oldest first.
+    /// The signing keys, in the order in which they sign.
     async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError>;
 
-    /// Adds the first signing key, unless another process was quicker: then nothing changes.
-    async fn add_first_signing_key(&self, key: SealedKey) -> Result<(), StoreError>;
+    /// Adds a signing key after `last`, the last one that the caller saw. `false` if another came in between: then nothing
+    /// changes, so that of several processes that find a key due only one adds it.
+    async fn add_signing_key(&self, key: SealedKey, last: Option<&str>) -> Result<bool, StoreError>;
+
+    /// Revokes a signing key; `false` if there is none of that id, or it was revoked before.
+    async fn revoke_signing_key(&self, kid: &str, at: UnixTime) -> Result<bool, StoreError>;
 
     /// Makes sure that the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
@@ -221,6 +225,10 @@ pub struct SealedKey {
     pub sealed: Vec<u8>,
     /// When it was made.
     pub created_at: UnixTime,
+    /// When it begins to sign.
+    pub active_from: UnixTime,
+    /// When it was revoked.
+    pub revoked_at: Option<UnixTime>,
 }
 
 /// Why the store did not do what it was asked.

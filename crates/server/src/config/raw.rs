@@ -66,6 +66,8 @@ pub(super) struct RawTokens {
     /// Tokens end no later than the id token they were exchanged for. Default: false, as at the Hub.
     #[serde(default)]
     pub(super) end_with_id_token: bool,
+    /// The age at which a signing key is succeeded by a new one, such as `2160h` (90 days, the default); at least `24h`.
+    pub(super) rotate_keys_after: Option<Spanned<WrittenDuration>>,
     /// Stands before tokens for repositories and packages. Default: `hf_jwt_`.
     pub(super) prefix: Option<Spanned<String>>,
     /// Stands before tokens for users. Default: `hf_oauth_`.

@@ -40,7 +40,7 @@ pub(super) async fn introspect(State(app): State<Arc<App>>, request: Request) ->
             return error(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, &problem.to_string());
         }
     };
-    let live = match app.tokens.authenticate(&token, now) {
+    let live = match app.exchange.signer.keys().verifier().authenticate(&token, now) {
         Ok(claims) => app
             .exchange
             .store

@@ -28,7 +28,7 @@ pub(super) async fn openid_configuration(State(app): State<Arc<App>>) -> impl In
 }
 
 pub(super) async fn jwks(State(app): State<Arc<App>>) -> impl IntoResponse {
-    (CACHE, Json(app.exchange.signer.jwks().clone()))
+    (CACHE, Json(app.exchange.signer.keys().jwks().clone()))
 }
 
 fn metadata(app: &App) -> Value {

@@ -41,6 +41,19 @@ pub enum EncryptionKeyError {
 }
 
 impl EncryptionKey {
+    /// The key that the environment gives, else the one in the file (see [`EncryptionKey::from_file`]).
+    pub fn load(
+        given: Option<&SecretString>,
+        file: &Path,
+        keys_exist: bool,
+        randomness: &dyn Randomness,
+    ) -> Result<Self, EncryptionKeyError> {
+        match given {
+            Some(text) => Self::from_hex(text, "the variable COUNTERSIGN_ENCRYPTION_KEY"),
+            None => Self::from_file(file, keys_exist, randomness),
+        }
+    }
+
     /// Takes the key from a text, of which `origin` says where it comes from.
     pub fn from_hex(text: &SecretString, origin: &str) -> Result<Self, EncryptionKeyError> {
         let form = || EncryptionKeyError::Form(origin.to_owned());

@@ -226,8 +226,14 @@ impl Store for SqliteStore {
         self.read(keys::all).await
     }
 
-    async fn add_first_signing_key(&self, key: SealedKey) -> Result<(), StoreError> {
-        self.write(move |transaction| keys::add_first(transaction, &key)).await
+    async fn add_signing_key(&self, key: SealedKey, last: Option<&str>) -> Result<bool, StoreError> {
+        let last = last.map(str::to_owned);
+        self.write(move |transaction| keys::add(transaction, &key, last.as_deref())).await
+    }
+
+    async fn revoke_signing_key(&self, kid: &str, at: UnixTime) -> Result<bool, StoreError> {
+        let kid = kid.to_owned();
+        self.write(move |transaction| keys::revoke(transaction, &kid, at)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::stage::Stage;
 
 fn verifier(stage: &Stage) -> AccessTokenVerifier {
-    let keys = serde_json::to_vec(stage.app.exchange.signer.jwks()).unwrap();
+    let keys = serde_json::to_vec(stage.app.exchange.signer.keys().jwks()).unwrap();
     let keys = AccessTokenVerifier::keys(&keys).unwrap();
     AccessTokenVerifier::offline(stage.url.parse().unwrap(), stage.url.parse().unwrap(), keys)
 }

@@ -18,6 +18,8 @@ mod oauth;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod tls;

@@ -80,7 +80,9 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE signing_keys (
         kid TEXT PRIMARY KEY,
         sealed BLOB NOT NULL,
-        created_at INTEGER NOT NULL
+        created_at INTEGER NOT NULL,
+        active_from INTEGER NOT NULL,
+        revoked_at INTEGER
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE health (checks INTEGER NOT NULL) STRICT;
