@@ -44,7 +44,7 @@ impl ChildError {
 }
 
 /// Runs the command to its end and gives its exit code: 128 and the signal's number if a signal ended it, as shells have it.
-pub(crate) fn run(mut command: Command) -> Result<ExitCode, ChildError> {
+pub(crate) fn run(command: &mut Command) -> Result<ExitCode, ChildError> {
     // Before the start: a signal that comes in between is kept, and passed on then.
     let mut signals = SignalsInfo::<WithOrigin>::new(PASSED_ON).map_err(ChildError::Watch)?;
     let program = command.get_program().to_owned();

@@ -4,6 +4,7 @@ pub(crate) mod cargo_credential;
 pub(crate) mod exec;
 pub(crate) mod git_credential;
 pub(crate) mod google_credential;
+pub(crate) mod simulate;
 pub(crate) mod token;
 pub(crate) mod whoami;
 
@@ -22,5 +23,6 @@ pub(crate) fn run(arguments: Arguments, process: Process) -> Result<ExitCode, Fa
         Command::CargoCredential(arguments) => cargo_credential::run(arguments, process),
         Command::GoogleCredential(arguments) => google_credential::run(arguments, process),
         Command::Whoami(arguments) => whoami::run(arguments, process),
+        Command::Simulate(arguments) => simulate::run(arguments, process),
     }
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use countersign_client::endpoint::EndpointError;
 use countersign_client::{ExchangeError, IdentityError, LoginError, SetupError, UnverifiedError};
+use countersign_core::Provider;
 use countersign_core::audience::AudienceError;
+use countersign_simulator::{OverrideError, StartError};
 use thiserror::Error;
 
 use crate::child::ChildError;
@@ -70,6 +72,23 @@ pub(crate) enum Failure {
     /// What the credential configuration names is no audience.
     #[error("GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE is no audience")]
     GoogleAudience(#[source] AudienceError),
+    /// A claim is not written as one.
+    #[error("--claim cannot be read")]
+    Claim(#[from] OverrideError),
+    /// No pretend provider can be started.
+    #[error("no provider can be pretended")]
+    Simulator(#[from] StartError),
+    /// Threads cannot be had.
+    #[error("no provider can be pretended: the system gives no more threads")]
+    Runtime(#[source] io::Error),
+    /// There is no such pretend provider.
+    #[error("nobody plays {asked}; expected one of {played}")]
+    NobodyPlays {
+        /// The provider.
+        asked: Provider,
+        /// Those that there are.
+        played: String,
+    },
     /// There is nothing to run.
     #[error("expected a command after --, such as `-- hf upload acme/awesome-model .`")]
     NoCommand,
@@ -123,6 +142,8 @@ impl Failure {
             | Self::OtherIndex { .. }
             | Self::NoGoogleAudience
             | Self::GoogleAudience(_)
+            | Self::Claim(_)
+            | Self::NobodyPlays { .. }
             | Self::NoCommand
             | Self::Setup(_)
             | Self::Login(LoginError::Identity(IdentityError::Unsupported { .. })) => USAGE,
@@ -130,9 +151,13 @@ impl Failure {
             Self::Login(LoginError::Exchange(ExchangeError::Refused(_))) => REFUSED,
             Self::Login(LoginError::Exchange(_)) => UNREACHABLE,
             Self::Child(error) => error.code(),
-            Self::Login(_) | Self::TokenFile(_) | Self::File { .. } | Self::Output(_) | Self::Json(_) => {
-                OTHER
-            }
+            Self::Login(_)
+            | Self::Simulator(_)
+            | Self::Runtime(_)
+            | Self::TokenFile(_)
+            | Self::File { .. }
+            | Self::Output(_)
+            | Self::Json(_) => OTHER,
         }
     }
 }

@@ -25,6 +25,11 @@ impl Variables {
         names.iter().any(|name| self.text(name).is_some())
     }
 
+    /// All names, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The names that end so, in alphabetical order.
     pub fn names_ending<'a>(&'a self, suffix: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.keys().map(String::as_str).filter(move |name| name.ends_with(suffix))

@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     let renewal = Renewal { fresh, file: Arc::clone(&file), ended, variables, notes: process.stderr };
     // Never joined: it may be in the middle of a request, and the command's end is the end.
     thread::spawn(move || renewal.run());
-    let outcome = child::run(command);
+    let outcome = child::run(&mut command);
     // Taken away under the lock: a renewal that comes too late finds no file to write to.
     drop(file.lock().unwrap_or_else(PoisonError::into_inner).take());
     Ok(outcome?)

@@ -22,6 +22,8 @@ mod registry;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod simulate;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod token;
