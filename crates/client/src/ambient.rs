@@ -9,14 +9,28 @@ mod declared;
 mod printed;
 mod token_service;
 
+mod azure;
+mod azure_devops;
 mod bitbucket;
+mod bitrise;
 mod buildkite;
 mod circleci;
+mod codefresh;
 mod depot;
+mod env0;
+mod fly;
 mod forgejo;
 mod gitea;
 mod github;
 mod gitlab;
+mod google;
+mod hcp_terraform;
+mod kubernetes;
+mod modal;
+mod semaphore;
+mod spacelift;
+mod spiffe;
+mod vercel;
 
 use countersign_core::time::LEEWAY;
 use countersign_core::{Audience, IdToken, Provider};
@@ -33,6 +47,7 @@ use crate::unverified::UnverifiedClaims;
 /// Those that set another's variables too come before it. Machines come last: a job's runner may stand on any cloud, and
 /// the job is who acts, not its machine.
 pub const ALL: &[&AmbientProvider] = &[
+    // Continuous integration.
     &forgejo::PROVIDER,
     &gitea::PROVIDER,
     &github::PROVIDER,
@@ -41,6 +56,22 @@ pub const ALL: &[&AmbientProvider] = &[
     &circleci::PROVIDER,
     &buildkite::PROVIDER,
     &bitbucket::PROVIDER,
+    &azure_devops::PROVIDER,
+    &semaphore::PROVIDER,
+    &codefresh::PROVIDER,
+    &spacelift::PROVIDER,
+    &hcp_terraform::PROVIDER,
+    &env0::PROVIDER,
+    &bitrise::PROVIDER,
+    // App platforms.
+    &fly::PROVIDER,
+    &vercel::PROVIDER,
+    &modal::PROVIDER,
+    // Clouds.
+    &kubernetes::PROVIDER,
+    &azure::PROVIDER,
+    &spiffe::PROVIDER,
+    &google::PROVIDER,
 ];
 
 /// A CI provider, as seen from inside a job.

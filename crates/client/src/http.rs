@@ -1,6 +1,7 @@
 //! HTTP as this crate needs it: one small request, one small answer.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -26,6 +27,8 @@ pub struct Request {
     pub headers: Vec<(&'static str, String)>,
     /// The body of a POST.
     pub body: String,
+    /// The Unix socket that the server listens on, instead of the host of the URL.
+    pub socket: Option<PathBuf>,
 }
 
 /// The methods that are used.
@@ -40,12 +43,12 @@ pub enum Method {
 impl Request {
     /// A GET that asks for JSON.
     pub fn get(url: String) -> Self {
-        Self { method: Method::Get, url, headers: accepting_json(), body: String::new() }
+        Self { method: Method::Get, url, headers: accepting_json(), body: String::new(), socket: None }
     }
 
     /// A POST of JSON that asks for JSON.
     pub fn post_json(url: String, body: String) -> Self {
-        Self { method: Method::Post, url, headers: accepting_json(), body }
+        Self { method: Method::Post, url, headers: accepting_json(), body, socket: None }
             .header("content-type", "application/json".to_owned())
     }
 
@@ -56,9 +59,15 @@ impl Request {
         self
     }
 
-    /// `host[:port]` of the URL: what messages may show of it.
+    /// The same to a server that listens on a Unix socket.
+    #[must_use]
+    pub fn through(self, socket: &str) -> Self {
+        Self { socket: Some(socket.into()), ..self }
+    }
+
+    /// `host[:port]` of the URL, or the socket: what messages may show of it.
     pub fn host(&self) -> &str {
-        host_of(&self.url)
+        self.socket.as_ref().and_then(|socket| socket.to_str()).unwrap_or_else(|| host_of(&self.url))
     }
 }
 

@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod files;
 mod http;
+mod socket;
 
 use std::sync::Arc;
 

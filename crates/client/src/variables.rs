@@ -30,6 +30,11 @@ impl Variables {
         self.0.keys().map(String::as_str)
     }
 
+    /// The names that begin so, in alphabetical order.
+    pub fn names_starting<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.keys().map(String::as_str).filter(move |name| name.starts_with(prefix))
+    }
+
     /// The names that end so, in alphabetical order.
     pub fn names_ending<'a>(&'a self, suffix: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.keys().map(String::as_str).filter(move |name| name.ends_with(suffix))

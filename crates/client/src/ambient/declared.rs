@@ -1,4 +1,4 @@
-//! Tokens that lie in a variable when the job starts: there is nothing to call.
+//! Tokens that lie in a variable or a file when the job starts: there is nothing to call.
 
 use countersign_core::{Audience, IdToken};
 
@@ -29,4 +29,14 @@ pub(super) fn first_for<'a>(
         let fits = claims.audiences().contains(&audience.as_str());
         fits.then(|| (token, Source::Variable(name.to_owned())))
     })
+}
+
+/// The token in a file.
+pub(super) fn in_file(surroundings: &Surroundings, path: &str) -> Minted {
+    let unreadable = |reason: &str| Obstacle::NotSetUp(format!("the file {path} cannot be read: {reason}"));
+    let text = surroundings.files.read(path.as_ref()).map_err(|error| unreadable(&error.to_string()))?;
+    match text.trim() {
+        "" => Err(unreadable("it is blank")),
+        token => Ok((IdToken::from(token.to_owned()), Source::File(path.into()))),
+    }
 }

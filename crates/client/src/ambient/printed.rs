@@ -9,10 +9,15 @@ use crate::surroundings::Surroundings;
 
 /// Runs the program and takes what it prints as the token.
 pub(super) fn by(surroundings: &Surroundings, command: &Command) -> Minted {
+    let token = IdToken::from(text(surroundings, command)?);
+    Ok((token, Source::Command(command.program.clone())))
+}
+
+/// What the program prints, if it is anything.
+pub(super) fn text(surroundings: &Surroundings, command: &Command) -> Result<String, Obstacle> {
     let printed = surroundings.commands.run(command).map_err(Obstacle::Command)?;
-    let program = command.program.clone();
     match printed.trim() {
-        "" => Err(Obstacle::Command(CommandError::Output { program })),
-        token => Ok((IdToken::from(token.to_owned()), Source::Command(program))),
+        "" => Err(Obstacle::Command(CommandError::Output { program: command.program.clone() })),
+        text => Ok(text.to_owned()),
     }
 }

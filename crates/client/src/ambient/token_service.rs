@@ -14,7 +14,6 @@ use crate::surroundings::Surroundings;
 pub(super) enum Answer {
     /// The text of that name in a JSON object.
     Member(&'static str),
-    #[expect(dead_code, reason = "for the machines of clouds and app platforms, which come next")]
     /// The whole body, bare or as a JSON string.
     Body,
 }

@@ -9,6 +9,7 @@ use rustls::crypto::aws_lc_rs;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Timeout};
 
+use super::socket;
 use crate::http::{Http, HttpError, MAX_BODY, Method, Request, Response};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -61,6 +62,9 @@ fn agent(tls: Option<TlsConfig>) -> Agent {
 
 impl Http for HttpAgent {
     fn send(&self, request: Request) -> Result<Response, HttpError> {
+        if let Some(path) = &request.socket {
+            return socket::send(&request, path, ANSWER_WITHIN);
+        }
         let host = request.host().to_owned();
         let describe = |error: ureq::Error| describe(host.clone(), &error);
         let agent = self.agent(&request.url);

@@ -15,6 +15,29 @@ const SIGNS: &[(&str, &[(&str, &str)])] = &[
     ("buildkite", &[("BUILDKITE", "true")]),
     ("bitbucket", &[("BITBUCKET_BUILD_NUMBER", "7")]),
     ("bitbucket", &[("BITBUCKET_STEP_OIDC_TOKEN", "a.b.c")]),
+    ("azure-devops", &[("TF_BUILD", "True")]),
+    ("azure-devops", &[("SYSTEM_OIDCREQUESTURI", "https://dev.example.com")]),
+    ("semaphore", &[("SEMAPHORE", "true")]),
+    ("semaphore", &[("SEMAPHORE_OIDC_TOKEN", "a.b.c")]),
+    ("codefresh", &[("CF_BUILD_ID", "7")]),
+    ("codefresh", &[("CF_OIDC_REQUEST_URL", "https://oidc.example.com")]),
+    ("spacelift", &[("TF_VAR_spacelift_run_id", "7")]),
+    ("spacelift", &[("SPACELIFT_OIDC_TOKEN", "a.b.c")]),
+    ("hcp-terraform", &[("TFC_RUN_ID", "run-7")]),
+    ("hcp-terraform", &[("TFC_WORKLOAD_IDENTITY_TOKEN", "a.b.c")]),
+    ("env0", &[("ENV0_DEPLOYMENT_LOG_ID", "7")]),
+    ("env0", &[("ENV0_OIDC_TOKEN", "a.b.c")]),
+    ("bitrise", &[("BITRISE_BUILD_URL", "https://app.example.com")]),
+    ("fly", &[("FLY_APP_NAME", "train"), ("FLY_MACHINE_ID", "7")]),
+    ("vercel", &[("VERCEL", "1")]),
+    ("vercel", &[("VERCEL_OIDC_TOKEN", "a.b.c")]),
+    ("modal", &[("MODAL_TASK_ID", "ta-7")]),
+    ("modal", &[("MODAL_IDENTITY_TOKEN", "a.b.c")]),
+    ("kubernetes", &[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")]),
+    ("azure", &[("IDENTITY_ENDPOINT", "http://127.0.0.1/msi"), ("IDENTITY_HEADER", "secret")]),
+    ("spiffe", &[("SPIFFE_ENDPOINT_SOCKET", "unix:///run/spire.sock")]),
+    ("google", &[("GOOGLE_SERVICE_ACCOUNT_NAME", "ci@acme.iam.gserviceaccount.com")]),
+    ("google", &[("GCE_METADATA_HOST", "127.0.0.1")]),
 ];
 
 fn detected(variables: &[&[(&str, &str)]]) -> Option<&'static str> {
@@ -54,5 +77,31 @@ fn the_earlier_one_has_a_mixed_job() {
         for (_, later) in &SIGNS[index..] {
             assert_eq!(detected(&[later, variables]), Some(*name), "{variables:?} with {later:?}");
         }
+    }
+}
+
+#[test]
+fn half_a_sign_is_none() {
+    for (name, value) in [
+        ("FLY_APP_NAME", "train"),
+        ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+        // Recipes of many providers set it.
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"),
+        ("IDENTITY_ENDPOINT", "http://127.0.0.1/msi"),
+    ] {
+        assert_eq!(detected(&[&[(name, value)]]), None, "{name}");
+    }
+}
+
+#[test]
+fn a_job_is_not_the_machine_that_it_runs_on() {
+    let on_google = |product: &str| Job::default().file("/sys/class/dmi/id/product_name", Ok(product));
+    let detected = |job: Job| AmbientProvider::detected(&job.surroundings()).map(AmbientProvider::name);
+    assert_eq!(detected(on_google("Google Compute Engine\n")), Some("google"));
+    assert_eq!(detected(on_google("Google")), Some("google"));
+    assert_eq!(detected(on_google("Googleplex")), None);
+    for (name, variables) in SIGNS {
+        let job = variables.iter().fold(on_google("Google"), |job, (name, value)| job.with(name, value));
+        assert_eq!(detected(job), Some(*name));
     }
 }

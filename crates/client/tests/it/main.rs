@@ -28,3 +28,7 @@ mod identity;
 mod network;
 #[cfg(test)]
 mod resolution;
+#[cfg(test)]
+mod services;
+#[cfg(test)]
+mod variables;

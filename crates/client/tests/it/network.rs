@@ -100,3 +100,41 @@ fn the_clocks_go_forward() {
     clock.sleep(std::time::Duration::from_millis(1));
     assert!(clock.monotonic() > before && clock.now().as_seconds() >= wall && wall > 1_700_000_000);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_is_spoken_to_in_the_same_way() {
+    use std::os::unix::net::UnixListener;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api");
+    let ask = || {
+        let request = Request::post_json("http://localhost/v1/tokens/oidc".to_owned(), "{}".to_owned());
+        HttpAgent::default().send(request.through(path.to_str().unwrap()))
+    };
+    assert!(matches!(ask(), Err(HttpError::NoConnection { .. })));
+
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = thread::spawn(move || {
+        let answers: [&[u8]; 2] = [b"HTTP/1.0 201 ok\r\nX-Request-Id: r1\r\n\r\na.b.c", b"nonsense"];
+        answers.map(|answer| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut buffer = [0; 4096];
+            let length = stream.read(&mut buffer).unwrap();
+            stream.write_all(answer).unwrap();
+            String::from_utf8_lossy(&buffer[..length]).into_owned()
+        })
+    });
+    let response = ask().unwrap();
+    assert_eq!(
+        (response.status, response.header("x-request-id"), &*response.body),
+        (201, Some("r1"), &b"a.b.c"[..])
+    );
+    assert!(matches!(ask(), Err(HttpError::NoAnswer { .. })));
+    let [asked, _] = server.join().unwrap();
+    assert!(
+        asked.starts_with("POST /v1/tokens/oidc HTTP/1.0\r\n")
+            && asked.ends_with("content-length: 2\r\n\r\n{}"),
+        "{asked}"
+    );
+}

@@ -1,0 +1,35 @@
+//! Fly.io machines: a token service behind a Unix socket.
+//!
+//! Source: Fly.io documentation, "OpenID Connect" of Machines.
+
+use countersign_core::{Audience, Provider};
+use serde_json::json;
+
+use super::token_service::{Answer, ask};
+use super::{AmbientProvider, AudienceChoice, Minted};
+use crate::http::Request;
+use crate::surroundings::Surroundings;
+
+/// Fly.io.
+pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
+    provider: Provider::Fly,
+    sign: "FLY_APP_NAME and FLY_MACHINE_ID",
+    audience: AudienceChoice::Asked,
+    remark: None,
+    remedy: |_| {
+        "run this as root in the machine, or let its user read and write the socket /.fly/api".to_owned()
+    },
+    detect: |surroundings| {
+        let variables = &surroundings.variables;
+        variables.has_any(&["FLY_APP_NAME"]) && variables.has_any(&["FLY_MACHINE_ID"])
+    },
+    mint,
+};
+
+fn mint(surroundings: &Surroundings, audience: &Audience) -> Minted {
+    let body = json!({ "aud": audience }).to_string();
+    let request = || {
+        Request::post_json("http://localhost/v1/tokens/oidc".to_owned(), body.clone()).through("/.fly/api")
+    };
+    ask(surroundings, request, Answer::Body)
+}

@@ -1,0 +1,25 @@
+//! Semaphore: a token for the organization's URL in a variable.
+//!
+//! Source: Semaphore documentation, "OpenID Connect".
+
+use countersign_core::Provider;
+
+use super::{AmbientProvider, AudienceChoice, declared};
+
+/// Semaphore.
+pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
+    provider: Provider::Semaphore,
+    sign: "SEMAPHORE=true or SEMAPHORE_OIDC_TOKEN",
+    audience: AudienceChoice::Fixed("the URL of the Semaphore organization"),
+    remark: Some("one token serves the whole job; in a debug job it is refused"),
+    remedy: |_| {
+        "check that the organization's plan has OpenID Connect, and that the job is not a debug job"
+            .to_owned()
+    },
+    detect: |surroundings| {
+        surroundings.variables.has_any(&[VARIABLE]) || surroundings.variables.is_exactly("SEMAPHORE", "true")
+    },
+    mint: |surroundings, _| declared::first_of(surroundings, &[VARIABLE]),
+};
+
+const VARIABLE: &str = "SEMAPHORE_OIDC_TOKEN";

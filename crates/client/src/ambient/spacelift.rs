@@ -1,0 +1,26 @@
+//! Spacelift: a token for the account's host in a variable and in a file.
+//!
+//! Source: Spacelift documentation, "OpenID Connect".
+
+use countersign_core::Provider;
+
+use super::{AmbientProvider, AudienceChoice, declared};
+
+/// Spacelift.
+pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
+    provider: Provider::Spacelift,
+    sign: "SPACELIFT_OIDC_TOKEN or TF_VAR_spacelift_run_id",
+    audience: AudienceChoice::Fixed("the host of the Spacelift account"),
+    remark: Some("one token serves the whole run, for an hour; in a proposed run it is refused"),
+    remedy: |_| {
+        "check that the account's plan has OpenID Connect, and that nothing removed the variable".to_owned()
+    },
+    detect: |surroundings| surroundings.variables.has_any(&[VARIABLE, "TF_VAR_spacelift_run_id"]),
+    mint: |surroundings, _| {
+        declared::first_of(surroundings, &[VARIABLE]).or_else(|unset| {
+            declared::in_file(surroundings, "/mnt/workspace/spacelift.oidc").map_err(|_| unset)
+        })
+    },
+};
+
+const VARIABLE: &str = "SPACELIFT_OIDC_TOKEN";

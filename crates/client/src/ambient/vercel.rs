@@ -1,0 +1,26 @@
+//! Vercel: a token in a build's variable.
+//!
+//! Source: Vercel documentation, "OIDC Federation".
+
+use countersign_core::Provider;
+
+use super::{AmbientProvider, AudienceChoice, declared};
+
+/// Vercel.
+pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
+    provider: Provider::Vercel,
+    sign: "VERCEL_OIDC_TOKEN or VERCEL=1",
+    audience: AudienceChoice::Declared,
+    remark: Some("one token serves the whole build, usually for https://vercel.com/TEAM"),
+    remedy: |_| {
+        "enable OIDC federation in the project's settings; the token is usually for https://vercel.com/TEAM, so give that \
+         with --audience and have the registry accept it"
+            .to_owned()
+    },
+    detect: |surroundings| {
+        surroundings.variables.has_any(&[VARIABLE]) || surroundings.variables.is_exactly("VERCEL", "1")
+    },
+    mint: |surroundings, _| declared::first_of(surroundings, &[VARIABLE]),
+};
+
+const VARIABLE: &str = "VERCEL_OIDC_TOKEN";
