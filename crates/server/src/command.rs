@@ -3,6 +3,7 @@
 pub(crate) mod admin_token;
 pub(crate) mod exchanges;
 pub(crate) mod keys;
+pub(crate) mod presets;
 pub(crate) mod publisher;
 
 /// Prints to standard output.

@@ -34,6 +34,8 @@ enum Command {
     /// Manages the keys that access tokens are signed with.
     #[command(subcommand)]
     Keys(command::keys::Command),
+    /// Shows what is known of each CI provider: fields, ids, refused events.
+    Presets(command::presets::Arguments),
     /// Shows the latest exchanges in the local database, refused ones with their whole explanation.
     Exchanges(command::exchanges::Arguments),
 }
@@ -70,6 +72,10 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Publisher(command) => runtime.block_on(command.run()),
         Command::AdminToken(command) => runtime.block_on(command.run()),
         Command::Keys(command) => runtime.block_on(command.run()),
+        Command::Presets(arguments) => {
+            arguments.run();
+            Ok(())
+        }
         Command::Exchanges(arguments) => runtime.block_on(arguments.run()),
     }
 }

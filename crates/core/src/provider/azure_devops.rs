@@ -25,7 +25,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("branch", "rpo_ref", parse_ref_name).read_by(branch),
         Field::new("tag", "rpo_ref", parse_ref_name).read_by(tag),
     ],
-    pins: &[Pin::uuid("org_id", "project"), Pin::uuid("prj_id", "project")],
+    pins: &[Pin::uuid("prj_id", "project"), Pin::uuid("org_id", "project")],
     event: None,
     guard: |_, _| None,
     names_tenant: |_| true,

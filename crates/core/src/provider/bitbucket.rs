@@ -24,8 +24,8 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("environment", "deploymentEnvironmentUuid", parse_braced_uuid),
     ],
     pins: &[
-        Pin::braced_uuid("workspaceUuid", "repository"),
         Pin::braced_uuid("repositoryUuid", "repository"),
+        Pin::braced_uuid("workspaceUuid", "repository"),
     ],
     event: None,
     guard: |_, _| None,

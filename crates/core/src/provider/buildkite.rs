@@ -25,7 +25,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("tag", "build_tag", parse_ref_name),
         Field::new("step", "step_key", parse_name),
     ],
-    pins: &[Pin::uuid("organization_id", "organization"), Pin::uuid("pipeline_id", "pipeline")],
+    pins: &[Pin::uuid("pipeline_id", "pipeline"), Pin::uuid("organization_id", "organization")],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| {

@@ -35,7 +35,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("origin", "oidc.circleci.com/vcs-origin", parse_name).single(),
         Field::new("ref", "oidc.circleci.com/vcs-ref", parse_reference),
     ],
-    pins: &[Pin::uuid(ORGANIZATION, "project"), Pin::uuid(PROJECT, "project")],
+    pins: &[Pin::uuid(PROJECT, "project"), Pin::uuid(ORGANIZATION, "project")],
     event: None,
     guard: ssh_rerun,
     names_tenant: |rules| {

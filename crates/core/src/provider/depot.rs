@@ -25,9 +25,9 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("tag", "ref", parse_ref_name).read_by(tag),
     ],
     pins: &[
-        Pin::opaque("org_id", "repository"),
         Pin::decimal("repository_id", "repository"),
         Pin::decimal("repository_owner_id", "repository"),
+        Pin::opaque("org_id", "repository"),
     ],
     event: Some(Event {
         claim: "event_name",

@@ -22,7 +22,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("template", "templateId", parse_opaque_id),
         Field::new("environment", "environmentName", parse_name),
     ],
-    pins: &[Pin::opaque("organizationId", "project"), Pin::opaque("projectId", "project")],
+    pins: &[Pin::opaque("projectId", "project"), Pin::opaque("organizationId", "project")],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| {

@@ -21,9 +21,9 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("phase", "terraform_run_phase", parse_name),
     ],
     pins: &[
-        Pin::opaque("terraform_organization_id", "organization"),
-        Pin::opaque("terraform_project_id", "project"),
         Pin::opaque("terraform_workspace_id", "workspace"),
+        Pin::opaque("terraform_project_id", "project"),
+        Pin::opaque("terraform_organization_id", "organization"),
     ],
     event: None,
     guard: |_, _| None,

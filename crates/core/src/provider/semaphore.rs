@@ -25,7 +25,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("branch", "branch", parse_ref_name).read_by(branch),
         Field::new("tag", "tag", parse_ref_name).read_by(tag),
     ],
-    pins: &[Pin::uuid("org_id", "project"), Pin::uuid("prj_id", "project")],
+    pins: &[Pin::uuid("prj_id", "project"), Pin::uuid("org_id", "project")],
     event: Some(Event {
         claim: "job_type",
         refused: &["debug_job", "project_debug_job"],

@@ -81,3 +81,31 @@ fn presets_are_sound() {
         assert!(preset.defaults.max_exchanges > 0 && !preset.defaults.algorithms.is_empty());
     }
 }
+
+#[test]
+fn pins_go_from_the_particular_to_the_general() {
+    let ends = |provider: Provider| {
+        let pins = provider.preset().pins;
+        (pins.first().map(|pin| pin.claim), pins.last().map(|pin| pin.claim))
+    };
+    for (provider, own, tenant) in [
+        (Provider::Github, "repository_id", "repository_owner_id"),
+        (Provider::Gitlab, "project_id", "namespace_id"),
+        (Provider::Circleci, "oidc.circleci.com/project-id", "oidc.circleci.com/org-id"),
+        (Provider::Buildkite, "pipeline_id", "organization_id"),
+        (Provider::Bitbucket, "repositoryUuid", "workspaceUuid"),
+        (Provider::Forgejo, "repository_id", "repository_owner_id"),
+        (Provider::Gitea, "repository_id", "repository_owner_id"),
+        (Provider::Depot, "repository_id", "org_id"),
+        (Provider::AzureDevops, "prj_id", "org_id"),
+        (Provider::Semaphore, "prj_id", "org_id"),
+        (Provider::Codefresh, "pipeline_id", "account_id"),
+        (Provider::HcpTerraform, "terraform_workspace_id", "terraform_organization_id"),
+        (Provider::Env0, "projectId", "organizationId"),
+        (Provider::Fly, "app_id", "org_id"),
+        (Provider::Vercel, "project_id", "owner_id"),
+        (Provider::Azure, "oid", "tid"),
+    ] {
+        assert_eq!(ends(provider), (Some(own), Some(tenant)), "{provider}");
+    }
+}

@@ -19,7 +19,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("project", "project_id", parse_opaque_id).single(),
         Field::new("environment", "environment", parse_environment),
     ],
-    pins: &[Pin::opaque("owner_id", "project"), Pin::opaque("project_id", "project")],
+    pins: &[Pin::opaque("project_id", "project"), Pin::opaque("owner_id", "project")],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| {

@@ -31,7 +31,7 @@ pub(crate) enum Command {
 pub(crate) struct Add {
     /// What a token will be for: namespace/name, datasets/namespace/name, a user name, pkg:pypi/name …
     resource: Resource,
-    /// github, gitlab or generic.
+    /// The provider: github, gitlab, … or generic; `countersign-server presets` shows them all.
     #[arg(long)]
     provider: Provider,
     /// The issuer, exactly as in `iss`; by default the provider's public one.

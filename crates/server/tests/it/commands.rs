@@ -113,6 +113,17 @@ fn what_cannot_be_a_publisher_is_refused_with_a_remedy() {
 }
 
 #[test]
+fn the_presets_page_is_what_the_command_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = run(folder.path(), &["presets"]);
+    assert_eq!(
+        shown,
+        include_str!("../../../../docs/presets.md"),
+        "write docs/presets.md anew: countersign-server presets"
+    );
+}
+
+#[test]
 fn a_damaged_configuration_stops_every_command() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("countersign.toml"), "listen = \"nowhere\"\n").unwrap();
