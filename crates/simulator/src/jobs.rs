@@ -32,6 +32,12 @@ impl Jobs {
         started
     }
 
+    /// How the run of that job differs, whoever asks.
+    pub(crate) fn overrides(&self, id: &str) -> Option<Overrides> {
+        let jobs = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Some(jobs.get(id)?.overrides.clone())
+    }
+
     /// How the run of that job differs, if this is its credential.
     pub(crate) fn authorized(&self, id: &str, credential: Option<&str>) -> Option<Overrides> {
         let jobs = self.0.read().unwrap_or_else(PoisonError::into_inner);

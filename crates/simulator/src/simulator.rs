@@ -10,18 +10,33 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::aws::Aws;
+use crate::azure::Azure;
+use crate::azure_devops::AzureDevops;
 use crate::bitbucket::Bitbucket;
+use crate::bitrise::Bitrise;
 use crate::buildkite::Buildkite;
 use crate::circleci::CircleCi;
 use crate::clock::{Clock, system_clock};
+use crate::codefresh::Codefresh;
 use crate::depot::Depot;
+use crate::env0::Env0;
+use crate::fly::Fly;
 use crate::forgejo::Forgejo;
 use crate::gitea::Gitea;
 use crate::github::GitHub;
 use crate::gitlab::GitLab;
+use crate::google::Google;
+use crate::hcp_terraform::HcpTerraform;
+use crate::kubernetes::Kubernetes;
+use crate::modal::Modal;
 use crate::pretended::Pretended;
 use crate::provider::{Platform, Provider};
 use crate::routes::routes;
+use crate::semaphore::Semaphore;
+use crate::spacelift::Spacelift;
+use crate::spiffe::Spiffe;
+use crate::vercel::Vercel;
 
 /// Pretend CI providers on a port of the loopback interface, until dropped.
 pub struct Simulator {
@@ -50,6 +65,21 @@ impl Simulator {
         cast.add::<Forgejo>()?;
         cast.add::<Gitea>()?;
         cast.add::<Depot>()?;
+        cast.add::<AzureDevops>()?;
+        cast.add::<Semaphore>()?;
+        cast.add::<Codefresh>()?;
+        cast.add::<Spacelift>()?;
+        cast.add::<HcpTerraform>()?;
+        cast.add::<Env0>()?;
+        cast.add::<Bitrise>()?;
+        cast.add::<Fly>()?;
+        cast.add::<Vercel>()?;
+        cast.add::<Modal>()?;
+        cast.add::<Kubernetes>()?;
+        cast.add::<Aws>()?;
+        cast.add::<Azure>()?;
+        cast.add::<Google>()?;
+        cast.add::<Spiffe>()?;
         let Cast { router, all, .. } = cast;
         // Serving ends only with the task: axum retries whatever fails on the way.
         let server = tokio::spawn(async move { drop(axum::serve(listener, router).await) });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::{Provider, UnixTime};
 use countersign_simulator::{Overrides, Simulator};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{jwt, wire};
 
@@ -122,4 +122,56 @@ async fn buildkites_ids_come_only_if_asked_for() {
     assert_eq!(claims["aud"], "https://trust.example.com");
     assert!(claims["organization_id"].is_string() && claims["pipeline_id"].is_string());
     assert_eq!(wire::post(&url, Some("Token x"), &asked).await.0, 401);
+}
+
+/// Mints by the variables of the job, then without what the request has to show.
+async fn check(
+    provider: Provider,
+    url: &str,
+    member: &str,
+    header: (&str, &str),
+    body: Option<Value>,
+    audience: &str,
+) {
+    let simulator = simulator().await;
+    let job = job_of(&simulator, provider);
+    let fill = |text: &str| {
+        job.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${name}"), value))
+    };
+    let (url, header) = (fill(url), format!("{}: {}", header.0, fill(header.1)));
+    let (status, answer) = wire::ask(&url, &header, body.as_ref()).await;
+    assert_eq!(status, 200, "{provider}: {answer}");
+    let token = if member.is_empty() { answer.as_str() } else { answer[member].as_str() };
+    let claims = jwt::claims(token.unwrap());
+    assert_eq!(
+        (&claims["aud"], &claims["iss"]),
+        (&json!(audience), &json!(simulator.provider(provider).unwrap().issuer()))
+    );
+    let (status, _) = wire::ask(&url, "x-nothing: to-show", body.as_ref()).await;
+    assert!(matches!(status, 401 | 403), "{provider}: {status}");
+}
+
+#[tokio::test]
+async fn each_service_wants_its_own_credential() {
+    const HUB: &str = "https://hub.example.com";
+    let fixed = "api://AzureADTokenExchange";
+    let bearer = ("authorization", "Bearer $SYSTEM_ACCESSTOKEN");
+    let url = "$SYSTEM_OIDCREQUESTURI?api-version=7.1";
+    check(Provider::AzureDevops, url, "oidcToken", bearer, Some(json!({})), fixed).await;
+
+    let bare = ("authorization", "$CF_OIDC_REQUEST_TOKEN");
+    let url = "$CF_OIDC_REQUEST_URL?audience=https://hub.example.com";
+    check(Provider::Codefresh, url, "id_token", bare, None, HUB).await;
+
+    let own = ("build_api_token", "$BITRISE_BUILD_API_TOKEN");
+    let body = json!({ "aud": HUB, "sub": "chosen" });
+    check(Provider::Bitrise, "$BITRISE_BUILD_URL/id_token.json", "id_token", own, Some(body), HUB).await;
+
+    let own = ("x-identity-header", "$IDENTITY_HEADER");
+    let url = "$IDENTITY_ENDPOINT?api-version=2019-08-01&resource=https://hub.example.com";
+    check(Provider::Azure, url, "access_token", own, None, HUB).await;
+
+    let own = ("metadata-flavor", "Google");
+    let url = "http://$GCE_METADATA_HOST/computeMetadata/v1/instance/service-accounts/default/identity?audience=https://hub.example.com";
+    check(Provider::Google, url, "", own, None, HUB).await;
 }
