@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{cargo_credential, exec, git_credential, google_credential, simulate, token, whoami};
+use crate::command::{
+    cargo_credential, doctor, exec, git_credential, google_credential, simulate, token, whoami,
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -11,6 +13,7 @@ Examples:
   countersign exec acme/awesome-model -- hf upload acme/awesome-model .
   countersign token pkg:pypi/acme-lib --endpoint https://registry.example.com --json
   countersign whoami
+  countersign doctor acme/awesome-model --exchange
   countersign simulate github --claim repository=acme/other -- countersign whoami
 
 Id tokens come from --id-token-env, else from HF_OIDC_ID_TOKEN, else from the CI provider that runs the job.
@@ -47,6 +50,8 @@ pub(crate) enum Command {
     GoogleCredential(google_credential::Arguments),
     /// Shows who the registry would see: the CI provider and the claims of this job's id token
     Whoami(whoami::Arguments),
+    /// Looks for what is wrong, and ends with the one change to make
+    Doctor(doctor::Arguments),
     /// Runs a command as if inside a CI provider's job, to rehearse it
     Simulate(simulate::Arguments),
 }

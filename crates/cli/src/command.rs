@@ -1,6 +1,7 @@
 //! The commands: one file each.
 
 pub(crate) mod cargo_credential;
+pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod git_credential;
 pub(crate) mod google_credential;
@@ -23,6 +24,7 @@ pub(crate) fn run(arguments: Arguments, process: Process) -> Result<ExitCode, Fa
         Command::CargoCredential(arguments) => cargo_credential::run(arguments, process),
         Command::GoogleCredential(arguments) => google_credential::run(arguments, process),
         Command::Whoami(arguments) => whoami::run(arguments, process),
+        Command::Doctor(arguments) => doctor::run(arguments, process),
         Command::Simulate(arguments) => simulate::run(arguments, process),
     }
 }

@@ -16,13 +16,13 @@ use crate::child::ChildError;
 /// Anything that has no code of its own.
 pub(crate) const OTHER: u8 = 1;
 /// An argument or a variable makes no sense; clap uses the same code.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// The job has no identity to show.
-const NO_IDENTITY: u8 = 3;
+pub(crate) const NO_IDENTITY: u8 = 3;
 /// The server said no.
 const REFUSED: u8 = 4;
 /// The server could not be asked, cannot serve now, or is none.
-const UNREACHABLE: u8 = 5;
+pub(crate) const UNREACHABLE: u8 = 5;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, Error)]

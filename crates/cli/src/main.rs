@@ -9,6 +9,7 @@ mod failure;
 mod job;
 mod masking;
 mod origin;
+mod printable;
 mod process;
 mod token_file;
 mod variable_name;

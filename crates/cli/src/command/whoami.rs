@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::job::JobArguments;
+use crate::printable::printable;
 use crate::process::Process;
 
 const HELP: &str = "\
@@ -95,19 +96,6 @@ fn in_words(value: &Value) -> String {
         Value::String(text) => printable(text),
         other => printable(&other.to_string()),
     }
-}
-
-/// Branch names and the like are other people's texts: control characters in them are escaped, not obeyed.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 fn as_json(client: &Client, identity: &Identity, claims: &UnverifiedClaims) -> Value {

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod cargo;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod exec;
 #[cfg(test)]
 mod forms;

@@ -70,6 +70,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
       cargo-credential   Gives cargo a token: for cargo:token-from-stdout
       google-credential  Gives Google's libraries the job's id token: an executable-sourced credential
       whoami             Shows who the registry would see: the CI provider and the claims of this job's id token
+      doctor             Looks for what is wrong, and ends with the one change to make
       simulate           Runs a command as if inside a CI provider's job, to rehearse it
       help               Print this message or the help of the given subcommand(s)
 
@@ -83,6 +84,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
       countersign exec acme/awesome-model -- hf upload acme/awesome-model .
       countersign token pkg:pypi/acme-lib --endpoint https://registry.example.com --json
       countersign whoami
+      countersign doctor acme/awesome-model --exchange
       countersign simulate github --claim repository=acme/other -- countersign whoami
 
     Id tokens come from --id-token-env, else from HF_OIDC_ID_TOKEN, else from the CI provider that runs the job.

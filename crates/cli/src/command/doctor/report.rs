@@ -1,0 +1,114 @@
+//! What was found.
+
+use serde_json::{Value, json};
+
+use crate::printable::printable;
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) verdict: Verdict,
+    pub(super) detail: String,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// As it should be.
+    Good,
+    /// Strange, and perhaps no reason for anything.
+    Remark,
+    /// Wrong: what to change, and the exit code that the other commands would give.
+    Wrong {
+        /// The change.
+        remedy: String,
+        /// The exit code.
+        code: u8,
+    },
+    /// Not looked at.
+    Skipped,
+}
+
+impl Verdict {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Remark => "remark",
+            Self::Wrong { .. } => "WRONG",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl Step {
+    pub(super) fn good(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Good, detail: detail.into() }
+    }
+
+    pub(super) fn remark(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Remark, detail: detail.into() }
+    }
+
+    pub(super) fn skipped(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Skipped, detail: detail.into() }
+    }
+
+    pub(super) fn wrong(
+        name: &'static str,
+        detail: impl Into<String>,
+        code: u8,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { name, verdict: Verdict::Wrong { remedy: remedy.into(), code }, detail: detail.into() }
+    }
+}
+
+/// Everything that was looked at, in order.
+#[derive(Debug)]
+pub(super) struct Report(pub(super) Vec<Step>);
+
+impl Report {
+    /// The first thing that is wrong: what follows is often wrong because of it.
+    fn first_wrong(&self) -> Option<(&Step, &str, u8)> {
+        self.0.iter().find_map(|step| match &step.verdict {
+            Verdict::Wrong { remedy, code } => Some((step, remedy.as_str(), *code)),
+            _ => None,
+        })
+    }
+
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
+        self.first_wrong().map_or(0, |(_, _, code)| code)
+    }
+
+    /// For a person: a line for each step, and what to do.
+    pub(super) fn as_text(&self) -> String {
+        let line = |step: &Step| {
+            format!("{:<7}  {:<12}  {}\n", step.verdict.word(), step.name, printable(&step.detail))
+        };
+        let end = match self.first_wrong() {
+            Some((_, remedy, _)) => format!("\nto do: {}\n", printable(remedy)),
+            None if self.0.iter().any(|step| matches!(step.verdict, Verdict::Skipped)) => {
+                "\nnothing is wrong as far as was looked\n".to_owned()
+            }
+            None => "\nnothing is wrong\n".to_owned(),
+        };
+        self.0.iter().map(line).chain([end]).collect()
+    }
+
+    /// For a machine.
+    pub(super) fn as_json(&self) -> Value {
+        let steps = self.0.iter().map(|step| {
+            let verdict = step.verdict.word().to_ascii_lowercase();
+            json!({ "step": step.name, "verdict": verdict, "detail": step.detail })
+        });
+        let wrong = self.first_wrong();
+        json!({
+            "steps": steps.collect::<Vec<_>>(),
+            "wrong": wrong.map(|(step, _, _)| step.name),
+            "to_do": wrong.map(|(_, remedy, _)| remedy),
+            "exit_code": self.code(),
+        })
+    }
+}
