@@ -9,6 +9,7 @@ mod declared;
 mod printed;
 mod token_service;
 
+mod aws;
 mod azure;
 mod azure_devops;
 mod bitbucket;
@@ -69,6 +70,7 @@ pub const ALL: &[&AmbientProvider] = &[
     &modal::PROVIDER,
     // Clouds.
     &kubernetes::PROVIDER,
+    &aws::PROVIDER,
     &azure::PROVIDER,
     &spiffe::PROVIDER,
     &google::PROVIDER,

@@ -8,6 +8,9 @@ use thiserror::Error;
 /// The most bytes of an answer's body that are read; token answers have a few thousand.
 pub const MAX_BODY: usize = 1024 * 1024;
 
+/// The media type of forms.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Sends a request and returns the answer, whatever its status.
 ///
 /// An implementation follows no redirect (the request carries credentials that were meant for one address), reads at
@@ -50,6 +53,12 @@ impl Request {
     pub fn post_json(url: String, body: String) -> Self {
         Self { method: Method::Post, url, headers: accepting_json(), body, socket: None }
             .header("content-type", "application/json".to_owned())
+    }
+
+    /// A POST of a form, to a service that says what it answers in.
+    pub fn post_form(url: String, body: String) -> Self {
+        Self { method: Method::Post, url, headers: Vec::new(), body, socket: None }
+            .header("content-type", FORM.to_owned())
     }
 
     /// The same with one more header field.

@@ -16,6 +16,8 @@ pub(super) enum Answer {
     Member(&'static str),
     /// The whole body, bare or as a JSON string.
     Body,
+    /// The content of the XML element of that name, without attributes.
+    Element(&'static str),
 }
 
 /// Sends the request, again while that may help, and takes the token out of the answer.
@@ -48,7 +50,7 @@ pub(super) fn variable<'a>(surroundings: &'a Surroundings, name: &str) -> Result
 }
 
 /// Minting changes nothing, so everything that may pass is tried again; a refusal will not pass.
-fn is_transient(outcome: &Result<Response, HttpError>) -> bool {
+pub(super) fn is_transient(outcome: &Result<Response, HttpError>) -> bool {
     match outcome {
         Ok(answer) => answer.status == 429 || answer.status >= 500,
         Err(error) => matches!(error, HttpError::NoConnection { .. } | HttpError::NoAnswer { .. }),
@@ -60,6 +62,7 @@ impl Answer {
         match self {
             Self::Member(name) => format!("a JSON object with the text {name:?}"),
             Self::Body => "nothing but the token".to_owned(),
+            Self::Element(name) => format!("the XML element {name:?}"),
         }
     }
 }
@@ -72,6 +75,10 @@ fn token(body: &[u8], answer: Answer) -> Option<IdToken> {
             Some(value) => value.as_str()?.to_owned(),
             None => str::from_utf8(body).ok()?.trim().to_owned(),
         },
+        Answer::Element(name) => {
+            let (_, rest) = str::from_utf8(body).ok()?.split_once(&format!("<{name}>"))?;
+            rest.split_once(&format!("</{name}>"))?.0.trim().to_owned()
+        }
     };
     (!text.is_empty()).then(|| IdToken::from(text))
 }

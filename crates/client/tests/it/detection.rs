@@ -34,6 +34,10 @@ const SIGNS: &[(&str, &[(&str, &str)])] = &[
     ("modal", &[("MODAL_TASK_ID", "ta-7")]),
     ("modal", &[("MODAL_IDENTITY_TOKEN", "a.b.c")]),
     ("kubernetes", &[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")]),
+    ("aws", &[("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE")]),
+    ("aws", &[("AWS_LAMBDA_FUNCTION_NAME", "publish")]),
+    ("aws", &[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1")]),
+    ("aws", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/v1/credentials")]),
     ("azure", &[("IDENTITY_ENDPOINT", "http://127.0.0.1/msi"), ("IDENTITY_HEADER", "secret")]),
     ("spiffe", &[("SPIFFE_ENDPOINT_SOCKET", "unix:///run/spire.sock")]),
     ("google", &[("GOOGLE_SERVICE_ACCOUNT_NAME", "ci@acme.iam.gserviceaccount.com")]),
@@ -88,6 +92,8 @@ fn half_a_sign_is_none() {
         // Recipes of many providers set it.
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"),
         ("IDENTITY_ENDPOINT", "http://127.0.0.1/msi"),
+        // Keys lie on many a developer's machine.
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
     ] {
         assert_eq!(detected(&[&[(name, value)]]), None, "{name}");
     }

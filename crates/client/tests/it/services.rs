@@ -134,6 +134,44 @@ fn google() {
 }
 
 #[test]
+fn aws() {
+    let answer = |token: &str| {
+        json!(format!("<R><WebIdentityToken>{token}</WebIdentityToken><Expiration>x</Expiration></R>"))
+    };
+    let function = [
+        ("AWS_EXECUTION_ENV", "AWS_Lambda_rust"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "mint-secret"),
+        ("AWS_SESSION_TOKEN", "session"),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+    insta::assert_snapshot!(check(&function, &[&answer(&token_for(HUB))], "AWS_REGION", "aws"), @r"
+    POST https://sts.eu-west-1.amazonaws.com/
+    content-type: application/x-www-form-urlencoded
+    x-amz-date: 20270115T080000Z
+    authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20270115/eu-west-1/sts/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature=a1ef2a74b61d72b93281ca9f7ffd3b7a64c344594a65f3c77ea729cbfd6c5621
+    x-amz-security-token: session
+    Action=GetWebIdentityToken&Version=2011-06-15&Audience.member.1=https%3A%2F%2Fhuggingface.co&DurationSeconds=300&SigningAlgorithm=RS256
+    ");
+    let pod = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "mint-secret"),
+        ("AWS_DEFAULT_REGION", "eu-west-1"),
+    ];
+    let keys = json!({ "AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "mint-secret", "Token": "session" });
+    let asked = check(&pod, &[&keys, &answer(&token_for(HUB))], "", "aws");
+    insta::assert_snapshot!(asked.split_once("\n--\n").unwrap().0, @r"
+    GET http://169.254.170.23/v1/credentials
+    accept: application/json
+    authorization: mint-secret
+    ");
+    assert!(!asked.contains("SecretAccessKey"));
+    let unallowed =
+        Job::default().with("AWS_LAMBDA_FUNCTION_NAME", "publish").with("AWS_REGION", "eu-west-1");
+    insta::assert_snapshot!(chain(&unallowed.client().identify().unwrap_err()), @"AWS gives this job no id token: AWS_ACCESS_KEY_ID is not set; enable outbound identity federation for the account, allow the role `sts:GetWebIdentityToken`, and set AWS_REGION: the global endpoint does not mint");
+}
+
+#[test]
 fn spiffe() {
     let job = || Job::default().with("SPIFFE_ENDPOINT_SOCKET", "unix:///run/spire/agent.sock");
     let answer = json!([{ "svids": [{ "spiffe_id": "spiffe://acme.example.com/ci", "svid": token_for(HUB) }] }, { "bundles": {} }]);
