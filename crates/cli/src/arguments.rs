@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    cargo_credential, doctor, exec, git_credential, google_credential, simulate, token, whoami,
+    cargo_credential, completions, doctor, exec, git_credential, google_credential, manual, simulate, token,
+    whoami,
 };
 
 const AFTER_HELP: &str = "\
@@ -54,4 +55,8 @@ pub(crate) enum Command {
     Doctor(doctor::Arguments),
     /// Runs a command as if inside a CI provider's job, to rehearse it
     Simulate(simulate::Arguments),
+    /// Prints completions for a shell
+    Completions(completions::Arguments),
+    /// Writes manual pages, one for each command
+    Manual(manual::Arguments),
 }

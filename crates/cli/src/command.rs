@@ -1,10 +1,12 @@
 //! The commands: one file each.
 
 pub(crate) mod cargo_credential;
+pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod git_credential;
 pub(crate) mod google_credential;
+pub(crate) mod manual;
 pub(crate) mod simulate;
 pub(crate) mod token;
 pub(crate) mod whoami;
@@ -26,5 +28,7 @@ pub(crate) fn run(arguments: Arguments, process: Process) -> Result<ExitCode, Fa
         Command::Whoami(arguments) => whoami::run(arguments, process),
         Command::Doctor(arguments) => doctor::run(arguments, process),
         Command::Simulate(arguments) => simulate::run(arguments, process),
+        Command::Completions(arguments) => completions::run(&arguments, process),
+        Command::Manual(arguments) => manual::run(&arguments),
     }
 }

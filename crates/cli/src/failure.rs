@@ -122,6 +122,14 @@ pub(crate) enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// The manual pages cannot be written.
+    #[error("the manual pages could not be written to {}; it must be a folder that is there", .folder.display())]
+    Manual {
+        /// Where to.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Standard output or standard error is closed or full.
     #[error("the output could not be written")]
     Output(#[from] io::Error),
@@ -157,6 +165,7 @@ impl Failure {
             | Self::TokenFile(_)
             | Self::File { .. }
             | Self::Output(_)
+            | Self::Manual { .. }
             | Self::Json(_) => OTHER,
         }
     }

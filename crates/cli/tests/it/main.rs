@@ -20,6 +20,8 @@ mod job;
 #[cfg(test)]
 mod library;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod server;

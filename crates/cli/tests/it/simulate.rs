@@ -38,7 +38,10 @@ async fn each_provider_is_recognised_even_in_a_job_of_all_others() {
         let shown = printed(&job, &["simulate", name, "--", BINARY, "whoami", "--json"]);
         let shown: Value = serde_json::from_str(&shown).unwrap();
         let issuer = shown["unverified_claims"]["iss"].as_str().unwrap();
-        assert!(issuer.ends_with(&format!("/{name}")), "{name}: {shown}");
+        assert!(
+            issuer.ends_with(&format!("/{name}")),
+            "in a job of {name}, see simulate/environment.rs: {shown}"
+        );
     }
 }
 

@@ -72,6 +72,8 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
       whoami             Shows who the registry would see: the CI provider and the claims of this job's id token
       doctor             Looks for what is wrong, and ends with the one change to make
       simulate           Runs a command as if inside a CI provider's job, to rehearse it
+      completions        Prints completions for a shell
+      manual             Writes manual pages, one for each command
       help               Print this message or the help of the given subcommand(s)
 
     Options:

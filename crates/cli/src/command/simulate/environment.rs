@@ -1,15 +1,24 @@
 //! The variables of jobs: which there are, and how a shell reads them.
 
-/// Whether a CI or cloud provider sets a variable of this name: another provider's job must not see it.
+/// Whether a CI or cloud provider sets variables that are called like this one: another provider's job must not see it.
+///
+/// By families rather than one by one: providers add to them. A test holds this to what the pretended jobs set.
 pub(super) fn is_of_a_job(name: &str) -> bool {
     NAMES.contains(&name)
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
-const NAMES: [&str; 5] =
-    ["CI", "TF_BUILD", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "GOOGLE_APPLICATION_CREDENTIALS"];
-const PREFIXES: [&str; 28] = [
+const NAMES: [&str; 7] = [
+    "CI",
+    "TF_BUILD",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "GCE_METADATA_HOST",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_SERVICE_ACCOUNT_NAME",
+];
+const PREFIXES: [&str; 30] = [
     "ACTIONS_",
     "BITBUCKET_",
     "BITRISE_",
@@ -26,7 +35,7 @@ const PREFIXES: [&str; 28] = [
     "GITEA_",
     "GITHUB_",
     "GITLAB_",
-    "HF_OIDC_",
+    "HF_OIDC_ID_TOKEN",
     "IDENTITY_",
     "K_",
     "KUBERNETES_",
@@ -36,7 +45,9 @@ const PREFIXES: [&str; 28] = [
     "SEMAPHORE",
     "SPACELIFT_",
     "SPIFFE_",
+    "SYSTEM_",
     "TFC_",
+    "TF_VAR_spacelift_",
     "VERCEL",
 ];
 /// Id tokens that a job declares, under whatever name.
