@@ -1,7 +1,7 @@
 //! The ledger.
 
 use countersign_core::UnixTime;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::publishers;
 use crate::store::{Exchange, ExchangeId, Issuance, Outcome, RecordedExchange, StoreError, Verdict};
@@ -43,21 +43,15 @@ fn use_id_token(transaction: &Transaction<'_>, issuance: &Issuance) -> Result<bo
          SELECT ?1, ?2, 1, ?3 WHERE ?3 >= (SELECT forgotten_until FROM replay_horizon)
          ON CONFLICT (issuer, id_token) DO UPDATE
              SET exchanges = exchanges + 1, forget_at = max(forget_at, excluded.forget_at)
-             WHERE exchanges < ?4
-         RETURNING exchanges",
+             WHERE exchanges < ?4",
     )?;
-    let uses: Option<i64> = statement
-        .query_row(
-            params![
-                issuance.issuer.as_str(),
-                issuance.id_token.as_str(),
-                issuance.forget_at.as_seconds(),
-                issuance.max_exchanges
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(uses.is_some())
+    let changed = statement.execute(params![
+        issuance.issuer.as_str(),
+        issuance.id_token.as_str(),
+        issuance.forget_at.as_seconds(),
+        issuance.max_exchanges
+    ])?;
+    Ok(changed == 1)
 }
 
 fn forgotten_until(transaction: &Transaction<'_>) -> Result<i64, StoreError> {

@@ -68,7 +68,8 @@ impl Drop for Writer {
     }
 }
 
-/// Takes what is there, never waits for more: an idle server adds no delay, a busy one fills its batches by itself.
+/// Takes what is there, and lets the threads that have more finish it; waits for nothing that has not come. So an idle
+/// server adds no delay, and a busy one fills its batches by itself.
 fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
     let mut postponed = None;
@@ -77,17 +78,29 @@ fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
             Job::Change(change) => change(begin(&mut connection)),
             Job::Record(exchange, reply) => {
                 batch.push((exchange, reply));
-                while batch.len() < BATCH && postponed.is_none() {
-                    match queue.try_recv() {
-                        Ok(Job::Record(exchange, reply)) => batch.push((exchange, reply)),
-                        Ok(change) => postponed = Some(change),
-                        Err(_) => break,
-                    }
-                }
+                postponed = fill(&mut batch, &mut queue);
                 commit_batch(&mut connection, &mut batch);
             }
         }
     }
+}
+
+/// Adds what else is queued. When the queue is empty, the other threads get the processor once: on a busy machine they are
+/// often about to add to it, and a commit costs the same for one exchange as for fifty. Returns a change that came between.
+fn fill(batch: &mut Vec<(Box<Exchange>, Reply)>, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    let mut yielded_at = 0;
+    while batch.len() < BATCH {
+        match queue.try_recv() {
+            Ok(Job::Record(exchange, reply)) => batch.push((exchange, reply)),
+            Ok(change) => return Some(change),
+            Err(_) if yielded_at == batch.len() => break,
+            Err(_) => {
+                yielded_at = batch.len();
+                std::thread::yield_now();
+            }
+        }
+    }
+    None
 }
 
 fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
@@ -127,18 +140,6 @@ fn commit_batch(connection: &mut Connection, batch: &mut Vec<(Box<Exchange>, Rep
     }
 }
 
-/// Whether one exchange of the batch may be to blame. A locked or full database fails all of them, one by one only slower.
-fn is_about_a_row(error: &StoreError) -> bool {
-    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
-    match error {
-        StoreError::Database(error) => {
-            matches!(error.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
-        }
-        StoreError::Row(_) => true,
-        _ => false,
-    }
-}
-
 fn record_all<'a>(
     connection: &mut Connection,
     exchanges: impl ExactSizeIterator<Item = &'a Exchange>,
@@ -155,4 +156,16 @@ fn record_all<'a>(
     }
     transaction.commit()?;
     Ok(verdicts)
+}
+
+/// Whether one exchange of the batch may be to blame. A locked or full database fails all of them, one by one only slower.
+fn is_about_a_row(error: &StoreError) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    match error {
+        StoreError::Database(error) => {
+            matches!(error.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
+        }
+        StoreError::Row(_) => true,
+        _ => false,
+    }
 }
