@@ -103,7 +103,7 @@ pub enum AudienceChoice {
     /// The job's definition, or the settings of the provider.
     Declared,
     /// The provider, and it is always this. Every service that accepts it accepts tokens that were shown to others, so a
-    /// registry has to be told to.
+    /// registry has to be told to, and so have we.
     Fixed(&'static str),
 }
 
@@ -176,17 +176,21 @@ impl AmbientProvider {
         }
     }
 
-    /// Where the provider fixes the audience, there is nothing to compare it with: the registry decides.
+    /// A token for somebody else is never sent, not even where its provider has no other: whoever gets it could use it
+    /// there. That a registry accepts it anyway is for the caller to say, by naming its audience.
     fn check_audience(&self, claims: &UnverifiedClaims, audience: &Audience) -> Result<(), MintError> {
-        let fits = claims.audiences().contains(&audience.as_str());
+        if claims.audiences().contains(&audience.as_str()) {
+            return Ok(());
+        }
+        let (title, found) = (self.title(), claims.audiences().join(", "));
         let remedy = match self.audience {
-            AudienceChoice::Fixed(_) => return Ok(()),
             AudienceChoice::Asked => String::new(),
             AudienceChoice::Declared => format!("; {}", self.remedy(audience)),
+            AudienceChoice::Fixed(always) => format!(
+                "; its tokens are always for {always}: if the registry accepts them, give --audience {found}"
+            ),
         };
-        let (title, expected) = (self.title(), audience.clone());
-        let found = || claims.audiences().join(", ");
-        if fits { Ok(()) } else { Err(MintError::Audience { title, expected, found: found(), remedy }) }
+        Err(MintError::Audience { title, expected: audience.clone(), found, remedy })
     }
 
     /// Several providers share one contract in the job: where the token's issuer belongs to one, it is that one's.

@@ -20,8 +20,8 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     remark: Some("one token serves the pod until the kubelet replaces it"),
     remedy: |audience| {
         format!(
-            "add a volume to the pod with `projected: {{ sources: [{{ serviceAccountToken: {{ audience: \"{audience}\", path: \
-             token }} }}] }}` and set HF_OIDC_ID_TOKEN_FILE to the path of its file"
+            "add a volume to the pod with `projected: {{ sources: [{{ serviceAccountToken: {{ audience: \"{audience}\", \
+             path: token }} }}] }}` and set HF_OIDC_ID_TOKEN_FILE to the path of its file"
         )
     },
     detect: |surroundings| {

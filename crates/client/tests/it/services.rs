@@ -38,13 +38,26 @@ fn azure_devops() {
         ("SYSTEM_OIDCREQUESTURI", "https://dev.example.com/oidc?x=1"),
         ("SYSTEM_ACCESSTOKEN", "mint-secret"),
     ];
-    let fixed = json!({ "oidcToken": token_for("api://AzureADTokenExchange") });
-    insta::assert_snapshot!(check(&variables, &[&fixed], "SYSTEM_ACCESSTOKEN", "azure-devops"), @r"
+    let answer = json!({ "oidcToken": token_for(HUB) });
+    insta::assert_snapshot!(check(&variables, &[&answer], "SYSTEM_ACCESSTOKEN", "azure-devops"), @r"
     POST https://dev.example.com/oidc?x=1&api-version=7.1
     accept: application/json
     content-type: application/json
     authorization: Bearer mint-secret
     ");
+}
+
+#[test]
+fn azures_own_audience_is_sent_only_to_who_is_said_to_accept_it() {
+    let job = || {
+        let answer = json!({ "oidcToken": token_for("api://AzureADTokenExchange") });
+        let job = Job::default().with("SYSTEM_OIDCREQUESTURI", "https://dev.example.com/oidc");
+        job.with("SYSTEM_ACCESSTOKEN", "mint-secret").answers(200, &answer.to_string())
+    };
+    insta::assert_snapshot!(chain(&job().client().identify().unwrap_err()), @r#"Azure DevOps gave an id token for "api://AzureADTokenExchange", expected one for "https://huggingface.co"; nothing was sent; its tokens are always for api://AzureADTokenExchange: if the registry accepts them, give --audience api://AzureADTokenExchange"#);
+    let audience = Some("api://AzureADTokenExchange".parse().unwrap());
+    let settings = Settings { audience, ..Settings::default() };
+    Client::new(job().surroundings(), settings).unwrap().identify().unwrap();
 }
 
 #[test]

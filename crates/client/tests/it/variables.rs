@@ -1,6 +1,6 @@
 //! Providers whose tokens lie in a variable or a file of the job.
 
-use countersign_client::{AudienceChoice, Source};
+use countersign_client::{AudienceChoice, Client, Settings, Source};
 
 use crate::fake::{HUB, Job, chain, token_for};
 
@@ -42,15 +42,16 @@ fn right_missing_and_for_somebody_else() {
         assert!(provider.remark().is_some_and(|remark| !remark.is_empty()), "{name}");
         messages.push(failure(&job()));
         let other = job().with(variable, &token_for("https://other.example.com"));
-        if matches!(choice, AudienceChoice::Fixed(_)) {
-            assert!(other.client().identify().is_ok(), "{name}: the registry decides");
-        } else {
-            messages.push(failure(&other));
-        }
+        messages.push(failure(&other));
+        let audience = Some("https://other.example.com".parse().unwrap());
+        let settings = Settings { audience, ..Settings::default() };
+        Client::new(other.surroundings(), settings).unwrap().identify().unwrap();
     }
     insta::assert_snapshot!(messages.join("\n"), @r#"
     Semaphore gives this job no id token: SEMAPHORE_OIDC_TOKEN is not set; check that the organization's plan has OpenID Connect, and that the job is not a debug job
+    Semaphore gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; its tokens are always for the URL of the Semaphore organization: if the registry accepts them, give --audience https://other.example.com
     Spacelift gives this job no id token: SPACELIFT_OIDC_TOKEN is not set; check that the account's plan has OpenID Connect, and that nothing removed the variable
+    Spacelift gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; its tokens are always for the host of the Spacelift account: if the registry accepts them, give --audience https://other.example.com
     HCP Terraform gives this job no id token: TFC_WORKLOAD_IDENTITY_TOKEN is not set; set the environment variable `TFC_WORKLOAD_IDENTITY_AUDIENCE` of the workspace to https://huggingface.co
     HCP Terraform gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; set the environment variable `TFC_WORKLOAD_IDENTITY_AUDIENCE` of the workspace to https://huggingface.co
     env0 gives this job no id token: ENV0_OIDC_TOKEN is not set; enable OIDC for the organization in env0, for https://huggingface.co; or give the audience it has with --audience
@@ -58,6 +59,7 @@ fn right_missing_and_for_somebody_else() {
     Vercel gives this job no id token: VERCEL_OIDC_TOKEN is not set; enable OIDC federation in the project's settings; the token is usually for https://vercel.com/TEAM, so give that with --audience and have the registry accept it
     Vercel gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; enable OIDC federation in the project's settings; the token is usually for https://vercel.com/TEAM, so give that with --audience and have the registry accept it
     Modal gives this job no id token: MODAL_IDENTITY_TOKEN is not set; create the sandbox with `include_oidc_identity_token=True`, and check that the App's name follows Modal's naming rule
+    Modal gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; its tokens are always for oidc.modal.com: if the registry accepts them, give --audience https://other.example.com
     "#);
 }
 
@@ -74,7 +76,7 @@ fn terraforms_tags_are_told_apart_by_their_audience() {
 fn spacelift_has_a_file_too() {
     let job = Job::default()
         .with("TF_VAR_spacelift_run_id", "7")
-        .file("/mnt/workspace/spacelift.oidc", Ok(&token_for("acme.app.spacelift.io")));
+        .file("/mnt/workspace/spacelift.oidc", Ok(&token_for(HUB)));
     let identity = job.client().identify().unwrap();
     assert_eq!(identity.source(), &Source::File("/mnt/workspace/spacelift.oidc".into()));
 }
