@@ -28,9 +28,7 @@ impl Platform for Depot {
         let organization = text("org_id", "org_acme");
         json!({
             "iss": run.issuer,
-            "sub": format!(
-                "spiffe://identity.depot.dev/org/{organization}/ci/github/{repository}/ref/{reference}/sandbox/{}", run.token_id
-            ),
+            "sub": format!("spiffe://identity.depot.dev/org/{organization}/ci/github/{repository}/ref/{reference}"),
             "iat": run.now,
             "exp": run.now + Duration::from_mins(5),
             "actor": "octocat",

@@ -2,8 +2,8 @@
 //!
 //! A [`Simulator`] is one server on the loopback interface that plays GitHub Actions under `/github`, GitLab CI under
 //! `/gitlab` and every other provider under its name: discovery, key set, the claims of a real run, and what a job sees of
-//! it: the environment variables and, where the provider has one, the endpoint that mints id tokens. Its keys live and die with it, so nothing it signs is worth anything
-//! elsewhere.
+//! it: the environment variables and, where the provider has one, the endpoint that mints id tokens. Its keys live and die
+//! with it, so nothing it signs is worth anything elsewhere.
 //!
 //! ```
 //! use countersign_core::UnixTime;
