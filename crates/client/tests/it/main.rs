@@ -31,4 +31,6 @@ mod resolution;
 #[cfg(test)]
 mod services;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod variables;
