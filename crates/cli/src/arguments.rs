@@ -31,6 +31,9 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub(crate) struct Arguments {
+    /// Says what is wrong and nothing else
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

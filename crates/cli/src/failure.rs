@@ -12,6 +12,7 @@ use countersign_simulator::{OverrideError, StartError};
 use thiserror::Error;
 
 use crate::child::ChildError;
+use crate::paint::{Paint, Tone};
 
 /// Anything that has no code of its own.
 pub(crate) const OTHER: u8 = 1;
@@ -172,11 +173,11 @@ impl Failure {
 }
 
 /// The error and its causes, a line each.
-pub(crate) fn report(failure: &Failure) -> String {
-    let mut lines = vec![format!("error: {failure}\n")];
+pub(crate) fn report(failure: &Failure, paint: Paint) -> String {
+    let mut lines = vec![format!("{} {failure}\n", paint.show(Tone::Wrong, "error:"))];
     let mut cause = failure.source();
     while let Some(error) = cause {
-        lines.push(format!("  caused by: {error}\n"));
+        lines.push(format!("  {} {error}\n", paint.show(Tone::Faint, "caused by:")));
         cause = error.source();
     }
     lines.concat()

@@ -9,13 +9,14 @@ mod failure;
 mod job;
 mod masking;
 mod origin;
+mod paint;
 mod printable;
 mod process;
 mod token_file;
 mod variable_name;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, BufReader, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -23,6 +24,7 @@ use countersign_client::{Variables, system};
 
 use crate::arguments::Arguments;
 use crate::failure::report;
+use crate::paint::Paint;
 use crate::process::Process;
 
 fn main() -> ExitCode {
@@ -34,15 +36,19 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::OTHER));
         }
     };
+    let variables = environment();
+    let paint = Paint::on(io::stderr().is_terminal(), &variables);
     let process = Process {
-        surroundings: system::surroundings(environment()),
+        paint: Paint::on(io::stdout().is_terminal(), &variables),
+        quiet: arguments.quiet,
+        surroundings: system::surroundings(variables),
         stdin: Box::new(BufReader::new(io::stdin())),
         stdout: Box::new(io::stdout()),
         stderr: Box::new(io::stderr()),
         random,
     };
     command::run(arguments, process).unwrap_or_else(|failure| {
-        let _ = io::stderr().write_all(report(&failure).as_bytes());
+        let _ = io::stderr().write_all(report(&failure, paint).as_bytes());
         ExitCode::from(failure.code())
     })
 }

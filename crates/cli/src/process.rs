@@ -4,6 +4,8 @@ use std::io::{BufRead, Write};
 
 use countersign_client::Surroundings;
 
+use crate::paint::Paint;
+
 /// Every effect that a command has or feels, made once, in `main`.
 pub(crate) struct Process {
     /// Environment, network, clock and files.
@@ -14,6 +16,10 @@ pub(crate) struct Process {
     pub stdout: Box<dyn Write>,
     /// Standard error: what a person should know, and masks. A renewal writes to it from its own thread.
     pub stderr: Box<dyn Write + Send>,
+    /// How results look.
+    pub paint: Paint,
+    /// Whether a person wants to read what is wrong and nothing else.
+    pub quiet: bool,
     /// A number that nobody can guess, from the system.
     pub random: fn() -> u64,
 }

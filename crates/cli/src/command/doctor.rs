@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     if arguments.json {
         writeln!(process.stdout, "{:#}", report.as_json())?;
     } else {
-        process.stdout.write_all(report.as_text().as_bytes())?;
+        process.stdout.write_all(report.as_text(process.paint, process.quiet).as_bytes())?;
     }
     process.stdout.flush()?;
     Ok(ExitCode::from(report.code()))

@@ -93,7 +93,9 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
         wait_until_closed(&mut process.stdin)?;
         return Ok(ExitCode::SUCCESS);
     };
-    writeln!(process.stderr, "countersign: {note}")?;
+    if !process.quiet {
+        writeln!(process.stderr, "countersign: {note}")?;
+    }
     let mut command = Command::new(program);
     command.args(rest);
     for name in client.surroundings().variables.names().filter(|name| is_of_a_job(name)) {

@@ -28,6 +28,8 @@ mod server;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
+mod terminal;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod token;

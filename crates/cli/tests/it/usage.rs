@@ -61,7 +61,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
     --- stdout
     Exchanges a CI job's identity for a registry's short-lived access token; no secret is stored in CI
 
-    Usage: countersign <COMMAND>
+    Usage: countersign [OPTIONS] <COMMAND>
 
     Commands:
       token              Prints an access token for one resource
@@ -77,6 +77,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
       help               Print this message or the help of the given subcommand(s)
 
     Options:
+      -q, --quiet    Says what is wrong and nothing else
       -h, --help     Print help
       -V, --version  Print version
 
@@ -112,6 +113,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
 
     Options:
           --endpoint <URL>        The registry [default: the one in `HF_ENDPOINT`, else the Hugging Face Hub]
+      -q, --quiet                 Says what is wrong and nothing else
           --audience <AUDIENCE>   What the id token is minted for [default: the endpoint]
           --provider <NAME>       The CI provider, such as github or gitlab [default: detected]
           --id-token-env <NAME>   The name of the variable that holds an id token; it is exchanged as it is

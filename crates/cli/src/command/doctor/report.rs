@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::paint::{Paint, Tone};
 use crate::printable::printable;
 
 /// One thing that was looked at.
@@ -37,6 +38,15 @@ impl Verdict {
             Self::Remark => "remark",
             Self::Wrong { .. } => "WRONG",
             Self::Skipped => "skipped",
+        }
+    }
+
+    const fn tone(&self) -> Tone {
+        match self {
+            Self::Good => Tone::Good,
+            Self::Remark => Tone::Remark,
+            Self::Wrong { .. } => Tone::Wrong,
+            Self::Skipped => Tone::Faint,
         }
     }
 }
@@ -82,19 +92,25 @@ impl Report {
         self.first_wrong().map_or(0, |(_, _, code)| code)
     }
 
-    /// For a person: a line for each step, and what to do.
-    pub(super) fn as_text(&self) -> String {
+    /// For a person: a line for each step, and what to do. With `quiet`, only what is not as it should be.
+    pub(super) fn as_text(&self, paint: Paint, quiet: bool) -> String {
         let line = |step: &Step| {
-            format!("{:<7}  {:<12}  {}\n", step.verdict.word(), step.name, printable(&step.detail))
+            let word = paint.show(step.verdict.tone(), &format!("{:<7}", step.verdict.word()));
+            format!("{word}  {:<12}  {}\n", step.name, printable(&step.detail))
         };
+        let is_wanted =
+            |step: &&Step| !quiet || matches!(step.verdict, Verdict::Remark | Verdict::Wrong { .. });
         let end = match self.first_wrong() {
-            Some((_, remedy, _)) => format!("\nto do: {}\n", printable(remedy)),
+            Some((_, remedy, _)) => {
+                format!("\n{} {}\n", paint.show(Tone::Wrong, "to do:"), printable(remedy))
+            }
+            None if quiet => String::new(),
             None if self.0.iter().any(|step| matches!(step.verdict, Verdict::Skipped)) => {
                 "\nnothing is wrong as far as was looked\n".to_owned()
             }
             None => "\nnothing is wrong\n".to_owned(),
         };
-        self.0.iter().map(line).chain([end]).collect()
+        self.0.iter().filter(is_wanted).map(line).chain([end]).collect()
     }
 
     /// For a machine.

@@ -51,9 +51,11 @@ impl Renewal {
 
     /// One line: whoever reads it is looking at the command's output.
     fn say(&mut self, error: &dyn Error) {
-        let left = match self.fresh.left().as_secs() {
-            0 => "it has ended".to_owned(),
-            seconds => format!("it is good for another {seconds} s"),
+        let left = self.fresh.left();
+        let left = if left.is_zero() {
+            "it has ended".to_owned()
+        } else {
+            format!("it is good for another {} s", left.as_secs().max(1))
         };
         let next = match self.fresh.due_in() {
             Some(wait) => format!("next attempt in {} s", wait.as_secs().max(1)),
