@@ -21,6 +21,7 @@ const ROOT: &str = "https://oidc.circleci.com";
 const ORGANIZATION: &str = "oidc.circleci.com/org-id";
 const PROJECT: &str = "oidc.circleci.com/project-id";
 const PIPELINE: &str = "oidc.circleci.com/pipeline-definition-id";
+const ORIGIN: &str = "oidc.circleci.com/vcs-origin";
 const SSH_RERUN: &str = "oidc.circleci.com/ssh-rerun";
 
 pub(super) const PRESET: Preset = Preset {
@@ -32,20 +33,15 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("organization", ORGANIZATION, parse_uuid).single(),
         Field::new("project", PROJECT, parse_uuid).single(),
         Field::new("pipeline", PIPELINE, parse_uuid),
-        Field::new("origin", "oidc.circleci.com/vcs-origin", parse_name).single(),
+        Field::new("origin", ORIGIN, parse_name).single(),
         Field::new("ref", "oidc.circleci.com/vcs-ref", parse_reference),
     ],
     pins: &[Pin::uuid(PROJECT, "project"), Pin::uuid(ORGANIZATION, "project")],
     event: None,
     guard: ssh_rerun,
-    names_tenant: |rules| {
-        rules.issuer().as_str() != ROOT
-            || rules.has_field("organization")
-            || rules.has_field("project")
-            || rules.has_given_pin(ORGANIZATION)
-            || rules.has_given_pin(PROJECT)
-    },
-    tenant_remedy: "every organization has this issuer: set organization=UUID or project=UUID",
+    names_tenant,
+    tenant_remedy: "set organization=UUID or project=UUID where organizations share the issuer, and origin=HOST/OWNER/NAME \
+                    with a ref: a fork may have a branch of that name",
     unfit_claims: &[("/sub", "it changes with the user and the branch; use the preset's fields")],
     known_claims: &[
         "aud",
@@ -61,7 +57,7 @@ pub(super) const PRESET: Preset = Preset {
         "oidc.circleci.com/pipeline-id",
         PROJECT,
         SSH_RERUN,
-        "oidc.circleci.com/vcs-origin",
+        ORIGIN,
         "oidc.circleci.com/vcs-ref",
         "oidc.circleci.com/workflow-id",
         "sub",
@@ -73,7 +69,7 @@ pub(super) const PRESET: Preset = Preset {
         "oidc.circleci.com/pipeline-id",
         PROJECT,
         SSH_RERUN,
-        "oidc.circleci.com/vcs-origin",
+        ORIGIN,
         "oidc.circleci.com/vcs-ref",
         "oidc.circleci.com/workflow-id",
     ],
@@ -84,6 +80,18 @@ pub(super) const PRESET: Preset = Preset {
         max_exchanges: 10,
     },
 };
+
+/// At the root issuer an organization or a project; and with a ref the origin, because builds of forks, where a project
+/// gives them its secrets, differ from its own by nothing else.
+fn names_tenant(rules: &Rules) -> bool {
+    let names_organization = rules.issuer().as_str() != ROOT
+        || rules.has_field("organization")
+        || rules.has_field("project")
+        || rules.has_given_pin(ORGANIZATION)
+        || rules.has_given_pin(PROJECT);
+    let excludes_forks = !rules.has_field("ref") || rules.has_field("origin") || rules.has_pointer(ORIGIN);
+    names_organization && excludes_forks
+}
 
 /// A full ref such as refs/heads/main: the claim has it so, and a branch must not be mistaken for a tag.
 fn parse_reference(text: &str) -> Result<String, &'static str> {

@@ -17,7 +17,8 @@ pub(super) fn case() -> Case {
         "oidc.circleci.com/vcs-origin": "github.com/acme/train", "oidc.circleci.com/vcs-ref": "refs/heads/main",
     });
     let issuer = format!("https://oidc.circleci.com/org/{ORGANIZATION}");
-    Case::new(Provider::Circleci, &issuer, &[("project", PROJECT), ("ref", "refs/heads/main")], claims)
+    let conditions = [("project", PROJECT), ("origin", "github.com/acme/train"), ("ref", "refs/heads/main")];
+    Case::new(Provider::Circleci, &issuer, &conditions, claims)
 }
 
 #[test]
@@ -35,9 +36,18 @@ fn the_root_issuer_needs_an_organization_or_a_project() {
     let mut root = case().unset("project");
     root.clone().granted();
     root.rules.issuer = ROOT.parse().unwrap();
-    root.not_saved("every organization has this issuer: set organization=UUID or project=UUID");
+    root.not_saved("set organization=UUID or project=UUID where organizations share the issuer");
     root.clone().set("organization", ORGANIZATION).granted();
     root.pin("oidc.circleci.com/project-id", PROJECT).granted();
+}
+
+#[test]
+fn a_fork_may_have_a_branch_of_that_name() {
+    case().unset("origin").not_saved("origin=HOST/OWNER/NAME with a ref");
+    case().unset("origin").unset("ref").granted();
+    case()
+        .claim("oidc.circleci.com/vcs-origin", "github.com/evil/train")
+        .refused("origin: expected github.com/acme/train");
 }
 
 #[test]
