@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -106,10 +107,8 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(DUPLICATE));
-            }
-            map.insert(name, members.next_value_seed(Strict)?);
+            let Entry::Vacant(slot) = map.entry(name) else { return Err(A::Error::custom(DUPLICATE)) };
+            slot.insert(members.next_value_seed(Strict)?);
         }
         Ok(Value::Object(map))
     }

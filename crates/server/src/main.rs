@@ -13,6 +13,10 @@ use tracing_subscriber::EnvFilter;
 
 mod command;
 
+/// An exchange allocates a few hundred small things on several threads: the system's allocator took a sixth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exchanges the id tokens of CI jobs for short-lived access tokens.
 #[derive(Debug, Parser)]
 #[command(name = "countersign-server", version, about, after_help = EXAMPLES)]

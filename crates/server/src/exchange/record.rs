@@ -1,13 +1,29 @@
 //! What the ledger keeps of an exchange.
 
-use serde_json::{Map, Value, json};
-
+use countersign_core::decision::Notice;
 use countersign_core::time::LEEWAY;
-use countersign_core::{Grant, Resource, UnixTime, VerifiedToken};
+use countersign_core::{Grant, Permission, Provider, Resource, UnixTime, VerifiedToken};
+use serde::{Serialize, Serializer};
 
-use super::error::{ExchangeError, Run};
+use super::error::ExchangeError;
 use crate::issuers::Issuer;
 use crate::store::{Exchange, ExchangeId, Issuance, Outcome};
+
+/// The part of a record that only people read, as JSON.
+#[derive(Serialize)]
+struct Detail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<Permission>,
+    #[serde(skip_serializing_if = "<[Notice]>::is_empty")]
+    notices: &'a [Notice],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<RecordedClaims<'a>>,
+}
+
+/// The claims that say which run it was. Where a provider's are known, those that describe persons stay out.
+struct RecordedClaims<'a>(&'a VerifiedToken, Provider);
 
 pub(super) fn issued(
     id: &ExchangeId,
@@ -17,11 +33,12 @@ pub(super) fn issued(
     now: UnixTime,
     expires_at: UnixTime,
 ) -> Exchange {
-    let detail = json!({
-        "permission": grant.permission(),
-        "notices": grant.notices(),
-        "claims": recorded_claims(&Run::new(token, issuer)),
-    });
+    let detail = Detail {
+        explanation: None,
+        permission: Some(grant.permission()),
+        notices: grant.notices(),
+        claims: Some(RecordedClaims(token, issuer.provider)),
+    };
     Exchange {
         id: id.clone(),
         at: now,
@@ -38,7 +55,7 @@ pub(super) fn issued(
             forget_at: token.expires_at() + LEEWAY,
             expires_at,
         })),
-        detail: detail.to_string(),
+        detail: detail.written(),
     }
 }
 
@@ -48,34 +65,42 @@ pub(super) fn refused(
     resource: &Resource,
     now: UnixTime,
 ) -> Exchange {
-    let mut detail = json!({ "explanation": error.for_log() });
-    let (mut issuer, mut subject) = (None, None);
-    if let Some(run) = error.run() {
-        issuer = Some(run.token.issuer().to_string());
-        subject = Some(run.token.subject().to_owned());
-        detail["claims"] = recorded_claims(run).into();
-    }
+    let run = error.run();
+    let detail = Detail {
+        explanation: Some(error.for_log()),
+        permission: None,
+        notices: &[],
+        claims: run.map(|run| RecordedClaims(&run.token, run.provider)),
+    };
     Exchange {
         id: id.clone(),
         at: now,
         resource: Some(resource.clone()),
-        issuer,
-        subject,
+        issuer: run.map(|run| run.token.issuer().to_string()),
+        subject: run.map(|run| run.token.subject().to_owned()),
         outcome: Outcome::Refused(error.code()),
-        detail: detail.to_string(),
+        detail: detail.written(),
     }
 }
 
-/// The claims that say which run it was. Where a provider's are known, those that describe persons stay out.
-fn recorded_claims(run: &Run) -> Map<String, Value> {
-    let names = run.provider.preset().recorded_claims;
-    let claims = run.token.claims().as_map().iter();
-    let wanted = claims.filter(|(name, value)| {
-        if names.is_empty() {
-            !value.is_object() && !value.is_array()
-        } else {
-            names.contains(&name.as_str())
-        }
-    });
-    wanted.map(|(name, value)| (name.clone(), value.clone())).collect()
+impl Detail<'_> {
+    fn written(&self) -> String {
+        // Texts, numbers and maps with text keys: nothing that JSON cannot say.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Serialize for RecordedClaims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(token, provider) = self;
+        let names = provider.preset().recorded_claims;
+        let claims = token.claims().as_map().iter();
+        serializer.collect_map(claims.filter(|(name, value)| {
+            if names.is_empty() {
+                !value.is_object() && !value.is_array()
+            } else {
+                names.contains(&name.as_str())
+            }
+        }))
+    }
 }
