@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's own functions fail like tests")]
 
 mod claims;
+mod decisions;
 mod issuer;
 mod jwt;
 mod mint;
