@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::http::{HttpError, MAX_BODY, Method, Request, Response};
+use crate::http::{HttpError, Request, Response};
+#[cfg(unix)]
+use crate::http::{MAX_BODY, Method};
 
 /// Sends it and reads the answer, each step within `limit`.
 ///
@@ -36,6 +38,7 @@ pub(super) fn send(_: &Request, path: &Path, _: Duration) -> Result<Response, Ht
     Err(HttpError::NoConnection { host: path.display().to_string(), reason })
 }
 
+#[cfg(unix)]
 fn written(request: &Request) -> String {
     let rest = request.url.split_once("://").map_or("", |(_, rest)| rest);
     let path = rest.split_once('/').map_or("", |(_, path)| path);
@@ -50,6 +53,7 @@ fn written(request: &Request) -> String {
     format!("{method} /{path} HTTP/1.0\r\nhost: localhost\r\n{fields}content-length: {length}\r\n\r\n{body}")
 }
 
+#[cfg(unix)]
 fn read(answer: &[u8]) -> Option<Response> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let (head, body) = (str::from_utf8(&answer[..end]).ok()?, answer[end + 4..].to_vec());
