@@ -11,6 +11,7 @@ use tempfile::{NamedTempFile, TempDir};
 /// A file that only this user may read, in a folder that only this user may enter; both go away with the value.
 pub(crate) struct TokenFile {
     folder: TempDir,
+    token: AccessToken,
 }
 
 impl TokenFile {
@@ -19,7 +20,7 @@ impl TokenFile {
         let owner_only = Permissions::from_mode(0o700);
         let folder =
             tempfile::Builder::new().prefix("countersign-").permissions(owner_only).tempdir_in(parent)?;
-        let file = Self { folder };
+        let mut file = Self { folder, token: token.clone() };
         file.replace(token)?;
         Ok(file)
     }
@@ -31,12 +32,18 @@ impl TokenFile {
 
     /// Puts another token in its place. Whoever opens the file finds the old one or the new one, never a part of either:
     /// the new one is written beside it and then takes its name.
-    pub(crate) fn replace(&self, token: &AccessToken) -> io::Result<()> {
+    pub(crate) fn replace(&mut self, token: &AccessToken) -> io::Result<()> {
         // Mode 0600 from the start: a file that is narrowed later could have been opened before.
         let mut next = NamedTempFile::new_in(self.folder.path())?;
         next.write_all(token.expose().as_bytes())?;
         next.persist(self.path())?;
+        self.token = token.clone();
         Ok(())
+    }
+
+    /// Removes the file, and gives the token that was in it last.
+    pub(crate) fn remove(self) -> AccessToken {
+        self.token
     }
 }
 
@@ -52,14 +59,14 @@ mod tests {
     #[test]
     fn the_owner_alone_reads_it_and_it_leaves_nothing_behind() {
         let parent = tempfile::tempdir().unwrap();
-        let file = TokenFile::create(parent.path(), &AccessToken::from("first".to_owned())).unwrap();
+        let mut file = TokenFile::create(parent.path(), &AccessToken::from("first".to_owned())).unwrap();
         let folder = file.path().parent().unwrap().to_owned();
         file.replace(&AccessToken::from("second".to_owned())).unwrap();
         assert_eq!(fs::read_to_string(file.path()).unwrap(), "second");
         assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        drop(file);
+        assert_eq!(file.remove().expose(), "second");
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 }

@@ -35,6 +35,7 @@ mod unverified;
 pub mod endpoint;
 pub mod exchange;
 pub mod resource;
+mod revocation;
 
 mod cache;
 mod fresh;

@@ -7,9 +7,11 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 use countersign_client::{Client, FreshToken, RequestedResource, Variables};
+use countersign_core::AccessToken;
 
 use crate::child;
 use crate::command::exec::renewal::Renewal;
@@ -33,7 +35,7 @@ minutes). So a command that may run for longer than one token lives has to read 
 do, unless a variable holds a token: with --file-only none does.
 
 A renewal that fails is said on standard error and tried again; it never ends the command. SIGINT, SIGTERM and SIGHUP
-are passed on. The file is removed when the command ends.
+are passed on. When the command ends, the file is removed, and the token revoked where the registry offers that.
 
 Exit code: the command's own, or 128 and the number of the signal that ended it; 127 if there is no such command, 126
 if it cannot be run. If it was not started because there was no token: 2 to 5, as in `countersign --help`.";
@@ -79,7 +81,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     let path_names = read_names("--token-file-env", arguments.token_file_env, "HF_TOKEN_PATH")?;
     let variables = process.surroundings.variables.clone();
     let client = Client::new(process.surroundings, arguments.job.settings()?)?;
-    let fresh = FreshToken::obtain(client, arguments.resource, (process.random)())?;
+    let fresh = FreshToken::obtain(client.clone(), arguments.resource, (process.random)())?;
     mask(&variables, fresh.token(), &mut process.stderr)?;
     let file = TokenFile::create(folder(&variables), fresh.token()).map_err(Failure::TokenFile)?;
 
@@ -99,9 +101,26 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     thread::spawn(move || renewal.run());
     let outcome = child::run(&mut command);
     // Taken away under the lock: a renewal that comes too late finds no file to write to.
-    drop(file.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let file = file.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(token) = file.map(TokenFile::remove) {
+        revoke(client, token);
+    }
     Ok(outcome?)
 }
+
+/// Ends the token where the registry offers that. It ends by itself soon: no failure is worth a word, and no slow registry
+/// worth a wait.
+fn revoke(client: Client, token: AccessToken) {
+    let (done, finished) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = client.revoke(&token);
+        let _ = done.send(());
+    });
+    let _ = finished.recv_timeout(PATIENCE);
+}
+
+/// How long a command's end is held up by the revocation at most.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 fn read_names(option: &'static str, given: Vec<String>, usual: &str) -> Result<Vec<VariableName>, Failure> {
     let given = if given.is_empty() { vec![usual.to_owned()] } else { given };

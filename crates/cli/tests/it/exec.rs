@@ -63,6 +63,17 @@ async fn a_command_that_outlives_three_tokens_always_finds_a_valid_one() {
     assert!(is_empty(folder.path()), "the token file is still there");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_ends_with_the_command() {
+    let registry = Registry::new().await;
+    let job = registry.github(&Overrides::new());
+    let shown = job.run(&["exec", RESOURCE, "--", "true"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(!registry.is_latest_token_live().await);
+    job.run(&["token", RESOURCE]);
+    assert!(registry.is_latest_token_live().await, "that of another command is another matter");
+}
+
 #[test]
 fn the_token_is_where_the_tool_expects_it_and_nowhere_else() {
     let (job, folder) = job();
@@ -189,11 +200,13 @@ fn an_id_token_that_is_used_up_is_said_once() {
     let mut note = String::new();
     notes.read_line(&mut note).unwrap();
     insta::assert_snapshot!(timeless(&note), @"countersign: the token was not renewed (LEFT; the job's id token is used up, so there will be no other): the server refused the exchange: invalid_grant: used (status 400)");
-    let asked = job.requests().len();
+    let exchanges =
+        || job.requests().iter().filter(|request| request.starts_with("POST /oauth/token")).count();
+    let made = exchanges();
     fs::write(&stop, "").unwrap();
     assert!(child.wait().unwrap().success());
     notes.read_to_string(&mut String::new()).unwrap();
-    assert_eq!(job.requests().len(), asked, "nothing is asked after that");
+    assert_eq!(exchanges(), made, "nothing is asked after that");
 }
 
 #[test]

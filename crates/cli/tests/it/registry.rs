@@ -115,6 +115,12 @@ impl Registry {
         self.app.exchange.store.latest_exchanges(100).await.unwrap()
     }
 
+    /// Whether the token that was issued last is neither revoked nor withdrawn.
+    pub(crate) async fn is_latest_token_live(&self) -> bool {
+        let id = self.exchanges().await[0].id.clone();
+        self.app.exchange.store.is_live(&id).await.unwrap()
+    }
+
     /// Verifies an access token as a registry would.
     pub(crate) async fn verify(&self, token: &str, resource: &str, permission: Permission) {
         let access = self.verified(token, resource, permission);

@@ -39,8 +39,8 @@ impl Renewal {
         let token = self.fresh.renew()?;
         // A closed standard error is no reason to leave the command without a token.
         let _ = mask(&self.variables, token, &mut self.notes);
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = file.as_ref()
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = file.as_mut()
             && let Err(error) = file.replace(token)
         {
             self.fresh.postpone();
