@@ -1,8 +1,14 @@
-//! `countersign google-credential`: what Google's libraries read.
+//! `countersign google-credential`: what Google's libraries read, and the real google-auth, which reads it.
 
-use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use countersign_core::Permission;
+use countersign_simulator::Overrides;
+use serde_json::{Value, json};
 
 use crate::job::{Job, claims, id_token};
+use crate::registry::{RESOURCE, Registry};
 
 const POOL: &str =
     "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/providers/github";
@@ -39,4 +45,38 @@ fn a_failure_is_an_answer_too() {
     {"code":"2","message":"expected --audience, or GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE, which Google's libraries set","success":false,"version":1}
     --- stderr
     "#);
+}
+
+/// google-auth in this job, with our registry as its token endpoint: whether it got a token, and what it said.
+fn google_auth(registry: &Registry, job: &Job) -> (bool, String, String) {
+    let command =
+        format!("{} google-credential --audience {}", env!("CARGO_BIN_EXE_countersign"), registry.url);
+    let configuration = json!({
+        "type": "external_account",
+        "audience": RESOURCE,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+        "token_url": format!("{}/oauth/token", registry.url),
+        "credential_source": { "executable": { "command": command, "timeout_millis": 30000 } },
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("google.json");
+    std::fs::write(&file, configuration.to_string()).unwrap();
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/python");
+    assert!(python.exists(), "target/tools/venv is missing: run `cargo xtask test`, which installs it");
+    let mut python = Command::new(python);
+    python.args(["-c", include_str!("../../../server/tests/it/clients/google_auth.py")]).arg(file);
+    python.env_clear().envs(job.variables()).env("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
+    let output = python.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_auth_exchanges_it() {
+    let registry = Registry::new().await;
+    let (success, token, said) = google_auth(&registry, &registry.github(&Overrides::new()));
+    assert!(success, "{said}");
+    registry.verify(&token, RESOURCE, Permission::Write).await;
+    let (success, _, said) = google_auth(&registry, &Job::at(&registry.url, Vec::new()));
+    assert!(!success && said.contains("no supported CI OIDC provider detected"), "{said}");
 }
