@@ -1,5 +1,7 @@
 //! What every command that shows the job's identity is told.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use countersign_client::{Endpoint, Settings, Supplied};
 use countersign_core::Audience;
@@ -41,13 +43,17 @@ pub(crate) struct IdentityArguments {
     /// The name of the variable that holds an id token; it is exchanged as it is
     #[arg(long, value_name = "NAME")]
     id_token_env: Option<String>,
+    /// The file that holds an id token, read anew for each exchange
+    #[arg(long, value_name = "FILE", conflicts_with = "id_token_env")]
+    id_token_file: Option<PathBuf>,
 }
 
 impl IdentityArguments {
     /// What the client takes; registry and audience are as the environment has them.
     pub(crate) fn settings(self) -> Result<Settings, Failure> {
         let name = self.id_token_env.map(|name| VariableName::read("--id-token-env", name)).transpose()?;
-        let supplied = name.map(|name| Supplied::Variable(name.as_str().to_owned()));
+        let variable = name.map(|name| Supplied::Variable(name.as_str().to_owned()));
+        let supplied = variable.or(self.id_token_file.map(Supplied::File));
         Ok(Settings { supplied, provider: self.provider, ..Settings::default() })
     }
 }

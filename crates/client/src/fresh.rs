@@ -74,7 +74,7 @@ impl FreshToken {
             }
             Err(error) => {
                 self.postpone();
-                if is_final(&error) && !self.lease.mints_again {
+                if is_final(&error) && self.lease.is_last {
                     self.due_at = None;
                 }
                 if let Some(asked) = retry_after(&error) {

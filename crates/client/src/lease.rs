@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_core::AccessToken;
 
 use crate::client::{Client, LoginError};
+use crate::identity::Source;
 use crate::resource::RequestedResource;
 
 /// How long before its end a token is replaced.
@@ -21,6 +22,8 @@ pub(crate) struct Lease {
     pub(crate) margin: Duration,
     /// Whether the job can have another id token for the next exchange.
     pub(crate) mints_again: bool,
+    /// Whether its id token is the only one that this process will ever see; a file may hold another by the next time.
+    pub(crate) is_last: bool,
 }
 
 impl Lease {
@@ -36,6 +39,7 @@ impl Lease {
             ends_at: asked_at.saturating_add(lifetime),
             margin: margin(lifetime),
             mints_again: identity.source().mints_again(),
+            is_last: matches!(identity.source(), Source::Argument | Source::Variable(_)),
         })
     }
 }

@@ -32,7 +32,8 @@ Examples:
 The token is in the variable HF_TOKEN, and in a file whose path is in HF_TOKEN_PATH. A variable never changes while a
 command runs; the file is replaced five minutes before its token ends (at half of a lifetime that is no longer than ten
 minutes). So a command that may run for longer than one token lives has to read the file. The Hugging Face libraries
-do, unless a variable holds a token: with --file-only none does.
+do, unless a variable holds a token: with --file-only none does. HF_OIDC_RESOURCE and HUGGING_FACE_HUB_TOKEN, which would
+send them elsewhere, are taken away from the command.
 
 A renewal that fails is said on standard error and tried again; it never ends the command. SIGINT, SIGTERM and SIGHUP
 are passed on. When the command ends, the file is removed, and the token revoked where the registry offers that.

@@ -53,6 +53,19 @@ fn a_variable_can_be_named_and_the_endpoint_given() {
 }
 
 #[test]
+fn a_file_can_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("id-token");
+    std::fs::write(&file, "from.a.file\n").unwrap();
+    let job = Job::github();
+    let shown = job.run(&["token", "acme", "--id-token-file", file.to_str().unwrap()]);
+    assert!(shown.starts_with("exit 0"), "{shown}");
+    assert!(job.requests()[0].contains(r#""subject_token":"from.a.file""#));
+    let shown = job.fail(&["token", "acme", "--id-token-file", "/nowhere/id-token"]);
+    assert!(shown.starts_with("exit 3") && shown.contains("the file /nowhere/id-token"), "{shown}");
+}
+
+#[test]
 fn in_gitlab_the_variable_is_found() {
     let job = Job::github().without("GITHUB_ACTIONS").with("GITLAB_CI", "true");
     let token = id_token(&claims(&job.url));

@@ -117,6 +117,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
           --audience <AUDIENCE>   What the id token is minted for [default: the endpoint]
           --provider <NAME>       The CI provider, such as github or gitlab [default: detected]
           --id-token-env <NAME>   The name of the variable that holds an id token; it is exchanged as it is
+          --id-token-file <FILE>  The file that holds an id token, read anew for each exchange
           --json                  Prints the server's whole answer as JSON; for several resources, an object of answers by resource
           --github-env <NAME>     Appends to the file in `GITHUB_ENV`: a variable for all later steps of the job; one for each resource
           --github-output <NAME>  Appends to the file in `GITHUB_OUTPUT`: an output of this step; one for each resource

@@ -83,3 +83,16 @@ fn a_refused_id_token_that_was_handed_over_once_is_the_end() {
     assert_eq!(due(&fresh), None);
     assert_eq!(format!("{fresh:?}"), "FreshToken(acme/model)");
 }
+
+#[test]
+fn a_file_may_hold_another_id_token_by_the_next_time() {
+    let path = "/run/id-token";
+    let job = Job::default().with("HF_OIDC_ID_TOKEN_FILE", path).file(path, Ok("a.b.c")).issues("first", 3600);
+    let job = job.answers(400, r#"{"error":"invalid_grant"}"#).issues("second", 3600);
+    let mut fresh = obtain(&job, 0);
+    assert!(fresh.renew().is_err());
+    assert_eq!(due(&fresh), Some(5_000));
+    let job = job.file(path, Ok("d.e.f"));
+    assert_eq!(fresh.renew().unwrap().expose(), "second");
+    assert!(job.sent()[2].contains("d.e.f"));
+}
