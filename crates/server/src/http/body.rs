@@ -6,6 +6,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use countersign_core::AccessToken;
 use countersign_core::token_exchange::{ErrorCode, Parameters};
 
 use super::error;
@@ -32,6 +33,16 @@ pub(super) async fn parameters(request: Request) -> Result<Parameters, Response>
             let description = "expected content-type application/x-www-form-urlencoded or application/json";
             Err(error(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::InvalidRequest, description))
         }
+    }
+}
+
+/// Reads the `token` of a revocation or introspection (RFC 7009 §2.1, RFC 7662 §2.1).
+pub(super) async fn token(request: Request) -> Result<AccessToken, Response> {
+    let invalid = |description: &str| error(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, description);
+    match parameters(request).await?.text("token") {
+        Ok(Some(token)) => Ok(AccessToken::from(token.to_owned())),
+        Ok(None) => Err(invalid("the parameter token is missing")),
+        Err(problem) => Err(invalid(&problem.to_string())),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_core::token_exchange::ErrorCode;
-use countersign_core::{AccessToken, AccessTokenClaims, UnixTime};
+use countersign_core::{AccessTokenClaims, UnixTime};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -23,22 +23,9 @@ pub(super) async fn introspect(State(app): State<Arc<App>>, request: Request) ->
         Ok(false) => return unauthorized(),
         Err(failure) => return unavailable(&failure),
     }
-    let parameters = match body::parameters(request).await {
-        Ok(parameters) => parameters,
+    let token = match body::token(request).await {
+        Ok(token) => token,
         Err(refusal) => return refusal,
-    };
-    let token = match parameters.text("token") {
-        Ok(Some(token)) => AccessToken::from(token.to_owned()),
-        Ok(None) => {
-            return error(
-                StatusCode::BAD_REQUEST,
-                ErrorCode::InvalidRequest,
-                "the parameter token is missing",
-            );
-        }
-        Err(problem) => {
-            return error(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, &problem.to_string());
-        }
     };
     let live = match app.exchange.signer.keys().verifier().authenticate(&token, now) {
         Ok(claims) => app

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use countersign_core::AccessToken;
 use countersign_core::token_exchange::ErrorCode;
 
 use super::{App, body, do_not_store, error};
@@ -13,22 +12,9 @@ use crate::store::ExchangeId;
 
 /// Answers 200 for tokens that are unknown, expired or revoked already, as §2.2 wants: they are as dead as can be.
 pub(super) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
-    let parameters = match body::parameters(request).await {
-        Ok(parameters) => parameters,
+    let token = match body::token(request).await {
+        Ok(token) => token,
         Err(refusal) => return refusal,
-    };
-    let token = match parameters.text("token") {
-        Ok(Some(token)) => AccessToken::from(token.to_owned()),
-        Ok(None) => {
-            return error(
-                StatusCode::BAD_REQUEST,
-                ErrorCode::InvalidRequest,
-                "the parameter token is missing",
-            );
-        }
-        Err(problem) => {
-            return error(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, &problem.to_string());
-        }
     };
     let now = app.exchange.clock.now();
     // Only a token with our signature reaches the database: strangers cannot keep the disk busy.
