@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::field::{branch, parse_ref_name, parse_repository, tag};
+use super::github::FOREIGN_INPUT;
 use super::pin::parse_opaque_id;
 use super::{Defaults, Event, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
@@ -32,7 +33,7 @@ pub(super) const PRESET: Preset = Preset {
     event: Some(Event {
         claim: "event_name",
         refused: &["pull_request_target", "workflow_run"],
-        reason: "anybody who can open a pull request can start such a run, and it has the repository's identity",
+        reason: FOREIGN_INPUT,
     }),
     guard: |_, _| None,
     names_tenant: |rules| {

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::field::{branch, parse_ref_name, parse_repository, tag};
-use super::github::parse_workflow;
+use super::github::{FOREIGN_INPUT, parse_workflow};
 use super::{Defaults, Event, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 
@@ -24,11 +24,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("workflow", "workflow", parse_workflow),
     ],
     pins: &[Pin::decimal("repository_id", "repository"), Pin::decimal("repository_owner_id", "repository")],
-    event: Some(Event {
-        claim: "event_name",
-        refused: &["pull_request_target"],
-        reason: "anybody who can open a pull request can start such a run, and it has the repository's identity",
-    }),
+    event: Some(Event { claim: "event_name", refused: &["pull_request_target"], reason: FOREIGN_INPUT }),
     guard: |_, _| None,
     names_tenant: |rules| {
         rules.has_field("repository")

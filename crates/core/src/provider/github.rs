@@ -15,6 +15,10 @@ use crate::verified::VerifiedToken;
 
 const WORKFLOWS: &str = ".github/workflows/";
 
+/// Why `pull_request_target` and its like are refused, here and wherever GitHub's events are.
+pub(super) const FOREIGN_INPUT: &str =
+    "anybody who can open a pull request can start such a run, and it has the repository's identity";
+
 pub(super) const PRESET: Preset = Preset {
     name: "github",
     title: "GitHub Actions",
@@ -37,7 +41,7 @@ pub(super) const PRESET: Preset = Preset {
     event: Some(Event {
         claim: "event_name",
         refused: &["pull_request_target", "workflow_run"],
-        reason: "anybody who can open a pull request can start such a run, and it has the repository's identity",
+        reason: FOREIGN_INPUT,
     }),
     guard: called_workflow,
     names_tenant: |rules| {
