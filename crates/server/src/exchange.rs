@@ -32,6 +32,8 @@ const ATTEMPTS: usize = 4;
 pub struct TokenExchange {
     /// The issuer of our tokens.
     pub own: PublicUrl,
+    /// The registry that our tokens are for.
+    pub audience: Audience,
     /// What our tokens are like.
     pub tokens: Tokens,
     /// Whose id tokens are exchanged.
@@ -139,14 +141,14 @@ impl TokenExchange {
     }
 
     fn lifetime(&self, token: &VerifiedToken, now: UnixTime) -> Result<Duration, ExchangeError> {
-        let left = token.expires_at().since(now);
-        let has_expired = now >= token.expires_at() + LEEWAY;
-        match self.tokens.end_with_id_token {
-            _ if has_expired => Err(ExchangeError::NothingLeft),
-            true if left.is_zero() => Err(ExchangeError::NothingLeft),
-            true => Ok(self.tokens.lifetime.min(left)),
-            false => Ok(self.tokens.lifetime),
+        if now >= token.expires_at() + LEEWAY {
+            return Err(ExchangeError::NothingLeft);
         }
+        if !self.tokens.end_with_id_token {
+            return Ok(self.tokens.lifetime);
+        }
+        let left = token.expires_at().since(now);
+        if left.is_zero() { Err(ExchangeError::NothingLeft) } else { Ok(self.tokens.lifetime.min(left)) }
     }
 
     fn claims(
@@ -165,7 +167,7 @@ impl TokenExchange {
             } else {
                 publisher.clone()
             },
-            aud: self.audience().to_string(),
+            aud: self.audience.to_string(),
             exp: now + lifetime,
             iat: now,
             jti: id.to_string(),
@@ -176,11 +178,6 @@ impl TokenExchange {
             )],
             act: Actor { iss: token.issuer().to_string(), sub: token.subject().to_owned() },
         }
-    }
-
-    /// The registry that our tokens are for.
-    pub fn audience(&self) -> Audience {
-        self.tokens.audience.clone().unwrap_or_else(|| Audience::from(&self.own))
     }
 
     fn prefix(&self, resource: &Resource) -> &str {

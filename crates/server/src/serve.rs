@@ -71,10 +71,12 @@ impl Server {
         let (now, randomness) = (surroundings.clock.now(), &*surroundings.randomness);
         let rotate_after = config.tokens.rotate_keys_after;
         let signer =
-            Signer::load(&*store, encryption, issuer, audience, rotate_after, now, randomness).await?;
+            Signer::load(&*store, encryption, issuer, audience.clone(), rotate_after, now, randomness)
+                .await?;
         let exchange = TokenExchange {
             issuers: Issuers::new(config.issuers, &own)?,
             own,
+            audience,
             tokens: config.tokens,
             publishers: PublisherCache::new(Arc::clone(&store)),
             signer,

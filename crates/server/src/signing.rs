@@ -135,14 +135,14 @@ impl Keys {
         audience: &Audience,
         now: UnixTime,
     ) -> Result<Self, SigningError> {
-        let sealed = active(usable, now).ok_or(SigningError::Cryptography("find a signing key"))?;
-        let opened =
+        let active = active(usable, now).ok_or(SigningError::Cryptography("find a signing key"))?;
+        let mut opened =
             usable.iter().map(|key| SigningKey::open(key, encryption)).collect::<Result<Vec<_>, _>>()?;
         let jwks = json!({ "keys": opened.iter().map(SigningKey::jwk).collect::<Vec<_>>() });
         let keys = AccessTokenVerifier::keys(jwks.to_string().as_bytes())?;
         Ok(Self {
-            active: SigningKey::open(sealed, encryption)?,
-            active_from: sealed.active_from,
+            active: opened.swap_remove(active),
+            active_from: usable[active].active_from,
             verifier: AccessTokenVerifier::offline(issuer.clone(), audience.clone(), keys),
             kids: kids(usable, now),
             jwks,
@@ -166,9 +166,7 @@ async fn usable(
         Some(newest) if now.since(newest.active_from) >= rotate_after => now + LEAD,
         Some(_) => return Ok(published(all, now)),
     };
-    let next = key::make(encryption, now, active_from, randomness)?;
-    let last = all.last().map(|key| key.kid.as_str());
-    if store.add_signing_key(next, last).await? {
+    if add_after(&all, store, key::make(encryption, now, active_from, randomness)?).await? {
         tracing::info!(active_from = active_from.as_seconds(), "made a new signing key");
     }
     Ok(published(store.signing_keys().await?, now))
@@ -184,8 +182,12 @@ pub async fn rotate(
 ) -> Result<SealedKey, SigningError> {
     let all = store.signing_keys().await?;
     let next = key::make(encryption, now, now + lead, randomness)?;
-    let added = store.add_signing_key(next.clone(), all.last().map(|key| key.kid.as_str())).await?;
-    if added { Ok(next) } else { Err(SigningError::Overtaken) }
+    if add_after(&all, store, next.clone()).await? { Ok(next) } else { Err(SigningError::Overtaken) }
+}
+
+/// Adds a key if those that were seen are still all.
+async fn add_after(seen: &[SealedKey], store: &dyn Store, next: SealedKey) -> Result<bool, StoreError> {
+    store.add_signing_key(next, seen.last().map(|key| key.kid.as_str())).await
 }
 
 /// Of a key that has stopped signing, the last token ends an hour after its successor took over.
@@ -196,12 +198,14 @@ fn published(all: Vec<SealedKey>, now: UnixTime) -> Vec<SealedKey> {
     keys.split_off(retired)
 }
 
-/// The newest key whose time has come; the oldest if none's has.
-fn active(usable: &[SealedKey], now: UnixTime) -> Option<&SealedKey> {
-    usable.iter().rfind(|key| key.active_from <= now).or_else(|| usable.first())
+/// Where the newest key is whose time has come; the oldest if none's has.
+fn active(usable: &[SealedKey], now: UnixTime) -> Option<usize> {
+    let newest = usable.iter().rposition(|key| key.active_from <= now);
+    newest.or_else(|| (!usable.is_empty()).then_some(0))
 }
 
 /// The active key's id, then all.
 fn kids(usable: &[SealedKey], now: UnixTime) -> Vec<String> {
-    active(usable, now).into_iter().chain(usable).map(|key| key.kid.clone()).collect()
+    let active = active(usable, now).map(|active| &usable[active]);
+    active.into_iter().chain(usable).map(|key| key.kid.clone()).collect()
 }

@@ -50,12 +50,10 @@ pub(super) async fn introspect(State(app): State<Arc<App>>, request: Request) ->
 
 async fn is_registry(app: &App, headers: &HeaderMap, now: UnixTime) -> Result<bool, StoreError> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Some((scheme, secret)) =
-        value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+    let Some((_, secret)) = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
     else {
         return Ok(false);
     };
-    tracing::trace!(scheme, "introspection asked for");
     let hash = admin::hash(&SecretString::from(secret.trim()));
     let token = app.exchange.store.use_admin_token(&hash, now).await?;
     Ok(token.is_some_and(|token| token.role == Role::Registry))

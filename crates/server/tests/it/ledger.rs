@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use countersign_core::Provider;
-use futures_like::join_all;
 use serde_json::json;
 
 use crate::stage::{Stage, exchange_parameters, post_to};
@@ -11,14 +10,10 @@ use crate::stage::{Stage, exchange_parameters, post_to};
 const RESOURCE: &str = "acme/awesome-model";
 
 /// Waits for tasks that run at once.
-mod futures_like {
-    pub(super) async fn join_all<T: Send + 'static>(
-        tasks: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
-    ) -> Vec<T> {
-        let mut set = tokio::task::JoinSet::new();
-        tasks.into_iter().for_each(|task| drop(set.spawn(task)));
-        set.join_all().await
-    }
+async fn join_all<T: Send + 'static>(
+    tasks: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    tasks.into_iter().collect::<tokio::task::JoinSet<T>>().join_all().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
