@@ -17,7 +17,8 @@ Examples:
   countersign doctor acme/awesome-model --exchange
   countersign simulate github --claim repository=acme/other -- countersign whoami
 
-Id tokens come from --id-token-env, else from HF_OIDC_ID_TOKEN, else from the CI provider that runs the job.
+Id tokens come from --id-token-env, --id-token-file or --id-token-command, else from HF_OIDC_ID_TOKEN or the file in
+HF_OIDC_ID_TOKEN_FILE, else from the CI provider, the app platform or the cloud that runs the job, in this order.
 
 Exit codes:
   0  done

@@ -34,6 +34,11 @@ pub(crate) enum Failure {
     /// What should be a variable's name is none. Not repeated: it may be the token itself.
     #[error("{0} expects the name of a variable, such as MY_TOKEN, and not a token or a value")]
     VariableName(&'static str),
+    /// `--id-token-command` names no program.
+    #[error(
+        "--id-token-command expects a program and its arguments, such as `print-token --audience X`; found nothing"
+    )]
+    IdTokenCommand,
     /// Not as many names as resources.
     #[error("{option} expects one name for each resource; found {names} for {resources}")]
     OneEach {
@@ -145,6 +150,7 @@ impl Failure {
         match self {
             Self::Endpoint(_)
             | Self::VariableName(_)
+            | Self::IdTokenCommand
             | Self::OneEach { .. }
             | Self::NoRunnerFile { .. }
             | Self::NoGitResource

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use countersign_client::{Endpoint, Settings, Supplied};
+use countersign_client::{Command, Endpoint, Settings, Supplied};
 use countersign_core::Audience;
 
 use crate::failure::Failure;
@@ -46,14 +46,29 @@ pub(crate) struct IdentityArguments {
     /// The file that holds an id token, read anew for each exchange
     #[arg(long, value_name = "FILE", conflicts_with = "id_token_env")]
     id_token_file: Option<PathBuf>,
+    /// The command that prints an id token, split at white space and run anew for each exchange; no shell is between
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["id_token_env", "id_token_file"])]
+    id_token_command: Option<String>,
 }
 
 impl IdentityArguments {
     /// What the client takes; registry and audience are as the environment has them.
     pub(crate) fn settings(self) -> Result<Settings, Failure> {
-        let name = self.id_token_env.map(|name| VariableName::read("--id-token-env", name)).transpose()?;
-        let variable = name.map(|name| Supplied::Variable(name.as_str().to_owned()));
-        let supplied = variable.or(self.id_token_file.map(Supplied::File));
+        let supplied = match (self.id_token_env, self.id_token_file, self.id_token_command) {
+            (Some(name), _, _) => {
+                let name = VariableName::read("--id-token-env", name)?;
+                Some(Supplied::Variable(name.as_str().to_owned()))
+            }
+            (None, Some(path), _) => Some(Supplied::File(path)),
+            (None, None, Some(text)) => Some(Supplied::Command(command(&text)?)),
+            (None, None, None) => None,
+        };
         Ok(Settings { supplied, provider: self.provider, ..Settings::default() })
     }
+}
+
+/// The command in an option. Its arguments may be secrets, so it is never repeated.
+fn command(text: &str) -> Result<Command, Failure> {
+    let Ok(command) = text.parse::<Command>();
+    if command.program.is_empty() { Err(Failure::IdTokenCommand) } else { Ok(command) }
 }

@@ -80,9 +80,10 @@ pub enum CommandError {
         /// How long it was waited for.
         seconds: u64,
     },
-    /// It printed no text, or more than [`MAX_OUTPUT`].
+    /// It printed nothing, more than [`MAX_OUTPUT`], or something beside the token. None of it is repeated.
     #[error(
-        "the program {program:?} printed no text of at most {MAX_OUTPUT} bytes; expected an id token alone"
+        "the program {program:?} printed something else than expected: an id token alone, without white space in it, in at \
+         most {MAX_OUTPUT} bytes"
     )]
     Output {
         /// The program.

@@ -62,8 +62,8 @@ impl Identity {
             Supplied::File(path) => (read(surroundings, path)?, Source::File(path.clone())),
             Supplied::Command(command) => {
                 let printed = surroundings.commands.run(command).map_err(IdentityError::Command)?;
-                let empty = || CommandError::Output { program: command.program.clone() };
-                let token = not_blank(&printed).ok_or_else(|| IdentityError::Command(empty()))?;
+                let no_token = || CommandError::Output { program: command.program.clone() };
+                let token = alone(&printed).ok_or_else(|| IdentityError::Command(no_token()))?;
                 (token, Source::Command(command.program.clone()))
             }
         };
@@ -110,6 +110,11 @@ fn read(surroundings: &Surroundings, path: &Path) -> Result<IdToken, IdentityErr
 fn not_blank(text: &str) -> Option<IdToken> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned().into())
+}
+
+/// A token and nothing else. What a program says beside it, such as a greeting or an error, is nothing to send to a registry.
+fn alone(printed: &str) -> Option<IdToken> {
+    not_blank(printed).filter(|token| token.expose().bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 /// An id token that the caller brings.

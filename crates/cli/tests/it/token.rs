@@ -66,6 +66,43 @@ fn a_file_can_be_named() {
 }
 
 #[test]
+fn a_command_can_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("id-token");
+    std::fs::write(&file, "from.a.command\n").unwrap();
+    let job = Job::github().with("PATH", "/usr/bin:/bin").with("HF_OIDC_ID_TOKEN", "from.a.variable");
+    let cat = format!("cat {}", file.display());
+    let shown = job.run(&["token", "acme", "--id-token-command", &cat]);
+    assert!(shown.starts_with("exit 0"), "{shown}");
+    assert!(job.requests()[0].contains(r#""subject_token":"from.a.command""#));
+
+    let failure = |command: &str| job.fail(&["token", "acme", "--id-token-command", command]);
+    insta::assert_snapshot!(failure("no-such-program a-secret"), @r#"
+    exit 3
+    --- stdout
+    --- stderr
+    error: the id token command gave none
+      caused by: the program "no-such-program" was not found; install it, or add its folder to PATH
+    "#);
+    insta::assert_snapshot!(failure("echo a-secret for you"), @r#"
+    exit 3
+    --- stdout
+    --- stderr
+    error: the id token command gave none
+      caused by: the program "echo" printed something else than expected: an id token alone, without white space in it, in at most 1048576 bytes
+    "#);
+    insta::assert_snapshot!(failure(" "), @r"
+    exit 2
+    --- stdout
+    --- stderr
+    error: --id-token-command expects a program and its arguments, such as `print-token --audience X`; found nothing
+    ");
+    let shown = job.fail(&["token", "acme", "--id-token-command", &cat, "--id-token-env", "MINE"]);
+    assert!(shown.starts_with("exit 2") && shown.contains("cannot be used with"), "{shown}");
+    assert_eq!(job.requests().len(), 1, "nothing was sent for any of these");
+}
+
+#[test]
 fn in_gitlab_the_variable_is_found() {
     let job = Job::github().without("GITHUB_ACTIONS").with("GITLAB_CI", "true");
     let token = id_token(&claims(&job.url));

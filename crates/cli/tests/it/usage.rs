@@ -90,7 +90,8 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
       countersign doctor acme/awesome-model --exchange
       countersign simulate github --claim repository=acme/other -- countersign whoami
 
-    Id tokens come from --id-token-env, else from HF_OIDC_ID_TOKEN, else from the CI provider that runs the job.
+    Id tokens come from --id-token-env, --id-token-file or --id-token-command, else from HF_OIDC_ID_TOKEN or the file in
+    HF_OIDC_ID_TOKEN_FILE, else from the CI provider, the app platform or the cloud that runs the job, in this order.
 
     Exit codes:
       0  done
@@ -112,17 +113,18 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
       <RESOURCE>...  What the token is for: namespace/name, datasets/namespace/name, a user name, pkg:pypi/name …; several give several
 
     Options:
-          --endpoint <URL>        The registry [default: the one in `HF_ENDPOINT`, else the Hugging Face Hub]
-      -q, --quiet                 Says what is wrong and nothing else
-          --audience <AUDIENCE>   What the id token is minted for [default: the endpoint]
-          --provider <NAME>       The CI provider, such as github or gitlab [default: detected]
-          --id-token-env <NAME>   The name of the variable that holds an id token; it is exchanged as it is
-          --id-token-file <FILE>  The file that holds an id token, read anew for each exchange
-          --json                  Prints the server's whole answer as JSON; for several resources, an object of answers by resource
-          --github-env <NAME>     Appends to the file in `GITHUB_ENV`: a variable for all later steps of the job; one for each resource
-          --github-output <NAME>  Appends to the file in `GITHUB_OUTPUT`: an output of this step; one for each resource
-          --dotenv <FILE> <NAME>  Appends NAME=token to a dotenv file, readable by its owner alone; one for each resource
-      -h, --help                  Print help
+          --endpoint <URL>              The registry [default: the one in `HF_ENDPOINT`, else the Hugging Face Hub]
+      -q, --quiet                       Says what is wrong and nothing else
+          --audience <AUDIENCE>         What the id token is minted for [default: the endpoint]
+          --provider <NAME>             The CI provider, such as github or gitlab [default: detected]
+          --id-token-env <NAME>         The name of the variable that holds an id token; it is exchanged as it is
+          --id-token-file <FILE>        The file that holds an id token, read anew for each exchange
+          --id-token-command <COMMAND>  The command that prints an id token, split at white space and run anew for each exchange; no shell is between
+          --json                        Prints the server's whole answer as JSON; for several resources, an object of answers by resource
+          --github-env <NAME>           Appends to the file in `GITHUB_ENV`: a variable for all later steps of the job; one for each resource
+          --github-output <NAME>        Appends to the file in `GITHUB_OUTPUT`: an output of this step; one for each resource
+          --dotenv <FILE> <NAME>        Appends NAME=token to a dotenv file, readable by its owner alone; one for each resource
+      -h, --help                        Print help
 
     Examples:
       countersign token acme/awesome-model

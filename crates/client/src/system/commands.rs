@@ -92,11 +92,43 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// The last line with something on it, as one line of printable ASCII.
+/// The last line with something on it, as one line of printable ASCII, without what looks like a JWT: a program that fails
+/// may show what it was busy with.
 fn last_line(errors: &[u8]) -> String {
     let errors = String::from_utf8_lossy(errors);
     let line = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed no message");
+    let words = line.split_whitespace().map(|word| if word.contains(JWT) { "(token)" } else { word });
+    let line = words.collect::<Vec<_>>().join(" ");
     let printable =
         |character: char| if character.is_ascii_graphic() || character == ' ' { character } else { '?' };
-    line.trim().chars().take(300).map(printable).collect()
+    line.chars().take(300).map(printable).collect()
+}
+
+/// How every JWT begins: `{"` in base64url.
+const JWT: &str = "eyJ";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{last_line, run_within};
+    use crate::command::{Command, CommandError};
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let forever = Command::new("sleep", ["1000000"]);
+        let outcome = run_within(&forever, Duration::ZERO);
+        assert!(matches!(outcome, Err(CommandError::TooSlow { seconds: 0, .. })), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_token_in_an_error_is_not_shown() {
+        for (errors, expected) in [
+            ("first\nfailed for eyJhbGciOiJub25lIn0.e30.c2ln, sorry\n\n", "failed for (token) sorry"),
+            ("token='eyJhbGci.e30.c2ln'", "(token)"),
+            ("", "it printed no message"),
+        ] {
+            assert_eq!(last_line(errors.as_bytes()), expected);
+        }
+    }
 }

@@ -44,5 +44,5 @@ fn the_usual_token_is_for_the_organization() {
 
 #[test]
 fn a_command_that_prints_nothing_gave_nothing() {
-    insta::assert_snapshot!(failure(&job().prints(" \n")), @r#"the command that gives id tokens in jobs of CircleCI gave none; check that `circleci run oidc get --claims '{"aud":"https://huggingface.co"}'` works in this step, or run it in one where it does and set HF_OIDC_ID_TOKEN to what it prints: the program "circleci" printed no text of at most 1048576 bytes; expected an id token alone"#);
+    insta::assert_snapshot!(failure(&job().prints(" \n")), @r#"the command that gives id tokens in jobs of CircleCI gave none; check that `circleci run oidc get --claims '{"aud":"https://huggingface.co"}'` works in this step, or run it in one where it does and set HF_OIDC_ID_TOKEN to what it prints: the program "circleci" printed something else than expected: an id token alone, without white space in it, in at most 1048576 bytes"#);
 }

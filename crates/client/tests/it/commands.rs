@@ -24,7 +24,7 @@ fn failures_are_told_apart() {
     let failed = shell("echo token; echo 'first' >&2; printf '\\033[31mlast\\n\\n' >&2; exit 3").unwrap_err();
     insta::assert_snapshot!(failed, @r#"the program "sh" failed with exit status: 3: ?[31mlast"#);
     let binary = shell("printf '\\377'").unwrap_err();
-    insta::assert_snapshot!(binary, @r#"the program "sh" printed no text of at most 1048576 bytes; expected an id token alone"#);
+    insta::assert_snapshot!(binary, @r#"the program "sh" printed something else than expected: an id token alone, without white space in it, in at most 1048576 bytes"#);
     assert!(matches!(shell("yes | head -c 2000000"), Err(CommandError::Output { .. })));
     assert!(!format!("{:?}", Command::new("sh", ["secret"])).contains("secret"));
 }

@@ -96,6 +96,10 @@ fn a_token_can_come_from_a_file_or_a_command() {
     insta::assert_snapshot!(failure(Some(Supplied::File("/none".into()))), @"expected an id token in the file /none: entity not found");
     insta::assert_snapshot!(failure(Some(Supplied::File("/blank".into()))), @"expected an id token in the file /blank: the file is blank");
     insta::assert_snapshot!(failure(command()), @r#"the id token command gave none: the program "print-token" was not found; install it, or add its folder to PATH"#);
-    let job = job.prints("\n");
-    insta::assert_snapshot!(chain(&find(&job, command(), None).unwrap_err()), @r#"the id token command gave none: the program "print-token" printed no text of at most 1048576 bytes; expected an id token alone"#);
+    for beside in ["\n", "Welcome!\nhf_jwt_secret\n", "id token: hf_jwt_secret", "hf_jwt_secret\u{1b}[0m"] {
+        let error = find(&job.clone().prints(beside), command(), None).unwrap_err();
+        insta::allow_duplicates!(
+            insta::assert_snapshot!(chain(&error), @r#"the id token command gave none: the program "print-token" printed something else than expected: an id token alone, without white space in it, in at most 1048576 bytes"#)
+        );
+    }
 }
