@@ -4,7 +4,9 @@ use std::iter::once;
 use std::process::ExitCode;
 
 use clap::Args;
-use countersign_client::{Client, Identity, LoginError, Source, UnverifiedClaims};
+use countersign_client::{
+    AmbientProvider, AudienceChoice, Client, Identity, LoginError, Source, UnverifiedClaims,
+};
 use countersign_core::UnixTime;
 use serde_json::{Value, json};
 
@@ -58,18 +60,32 @@ fn as_text(client: &Client, identity: &Identity, claims: &UnverifiedClaims) -> S
         |provider| format!("{} ({}), recognised by {}", provider.title(), provider.name(), provider.sign()),
     );
     let head = format!(
-        "provider  {provider}\nid token  from {}, {}\nregistry  {}\naudience  {}\n\
-         claims    unverified: decoded only, nobody has checked the signature\n",
+        "provider  {provider}\nid token  from {}, {}\nregistry  {}\naudience  {}\n",
         identity.source(),
         lifetime(claims, client.surroundings().clock.now()),
         client.endpoint(),
         audience(client, claims),
     );
+    let remarks = identity.provider().map(remarks).unwrap_or_default();
+    let remarks = remarks.into_iter().map(|remark| format!("remark    {remark}\n"));
+    let heading = "claims    unverified: decoded only, nobody has checked the signature\n".to_owned();
     let claims = claims.claims().as_map();
     let width = claims.keys().map(|name| name.chars().count()).max().unwrap_or(0);
     let lines =
         claims.iter().map(|(name, value)| format!("  {:width$}  {}\n", printable(name), in_words(value)));
-    once(head).chain(lines).collect()
+    once(head).chain(remarks).chain(once(heading)).chain(lines).collect()
+}
+
+/// What is unusual about the provider's tokens.
+fn remarks(provider: &AmbientProvider) -> Vec<String> {
+    let fixed = match provider.audience_choice() {
+        AudienceChoice::Fixed(always) => Some(format!(
+            "the audience is fixed: every id token of {} is for {always}, so whoever is shown one could show it elsewhere",
+            provider.title()
+        )),
+        AudienceChoice::Asked | AudienceChoice::Declared => None,
+    };
+    fixed.into_iter().chain(provider.remark().map(str::to_owned)).collect()
 }
 
 fn lifetime(claims: &UnverifiedClaims, now: UnixTime) -> String {
@@ -106,9 +122,19 @@ fn as_json(client: &Client, identity: &Identity, claims: &UnverifiedClaims) -> V
         Source::File(path) => json!({ "kind": "file", "path": path.to_string_lossy() }),
         Source::Command(program) => json!({ "kind": "command", "program": program }),
     };
-    let provider = identity.provider().map(
-        |provider| json!({ "name": provider.name(), "title": provider.title(), "sign": provider.sign() }),
-    );
+    let provider = identity.provider().map(|provider| {
+        json!({
+            "name": provider.name(),
+            "title": provider.title(),
+            "sign": provider.sign(),
+            "audience": match provider.audience_choice() {
+                AudienceChoice::Asked => "asked",
+                AudienceChoice::Declared => "declared",
+                AudienceChoice::Fixed(_) => "fixed",
+            },
+            "remarks": remarks(provider),
+        })
+    });
     json!({
         "provider": provider,
         "source": source,

@@ -40,7 +40,9 @@ fn json_for_machines() {
       "audience": "SERVER",
       "endpoint": "SERVER",
       "provider": {
+        "audience": "asked",
         "name": "github",
+        "remarks": [],
         "sign": "GITHUB_ACTIONS=true",
         "title": "GitHub Actions"
       },
@@ -80,6 +82,30 @@ fn a_supplied_token_is_shown_even_if_it_is_not_good() {
       runner_id  7
     --- stderr
     "#);
+}
+
+#[test]
+fn what_is_unusual_about_a_providers_tokens_is_said() {
+    let claims = r#"{"iss":"https://oidc.modal.com","aud":"oidc.modal.com","exp":4102444800}"#;
+    let modal = Job::github().without("GITHUB_ACTIONS").with("MODAL_IDENTITY_TOKEN", &id_token(claims));
+    let shown = timeless(&modal.run(&["whoami", "--audience", "oidc.modal.com"]));
+    insta::assert_snapshot!(shown, @r"
+    exit 0
+    --- stdout
+    provider  Modal (modal), recognised by MODAL_IDENTITY_TOKEN or MODAL_TASK_ID
+    id token  from the variable MODAL_IDENTITY_TOKEN, expires in N s
+    registry  SERVER
+    audience  oidc.modal.com
+    remark    the audience is fixed: every id token of Modal is for oidc.modal.com, so whoever is shown one could show it elsewhere
+    remark    the token lives for 48 hours; let no code that you do not trust see it
+    claims    unverified: decoded only, nobody has checked the signature
+      aud  oidc.modal.com
+      exp  4102444800
+      iss  https://oidc.modal.com
+    --- stderr
+    ");
+    let shown = modal.run(&["whoami", "--audience", "oidc.modal.com", "--json"]);
+    assert!(shown.contains(r#""audience": "fixed""#) && shown.contains("for 48 hours"), "{shown}");
 }
 
 #[test]
