@@ -11,6 +11,7 @@ pub use refusal::{Refusal, Report};
 use crate::access_token::Permission;
 use crate::publisher::{Publisher, PublisherId, PublisherState, Revision, Rules};
 use crate::resource::Resource;
+use crate::statement::Statement;
 use crate::verified::VerifiedToken;
 
 /// Permission to issue one token for one resource, with its reason. Only [`decide`] makes one.
@@ -102,7 +103,7 @@ pub fn decide(
     let mut reports: Vec<(&Publisher, Report)> = publishers
         .iter()
         .filter(|publisher| publisher.resource == *resource && publisher.rules.issuer() == token.issuer())
-        .map(|publisher| (publisher, examine(publisher, token)))
+        .map(|publisher| (publisher, examine(publisher, token.statement())))
         .collect();
     let matching = reports.iter().filter(|(_, report)| report.all_passed());
     let strictest = matching
@@ -119,7 +120,7 @@ pub fn decide(
 }
 
 /// All checks of one publisher, pins last: a run must be right in everything else before its ids count (invariant 6).
-fn examine(publisher: &Publisher, token: &VerifiedToken) -> Report {
+fn examine(publisher: &Publisher, statement: &Statement) -> Report {
     let rules = &publisher.rules;
     let mut checks = Vec::new();
     if publisher.state == PublisherState::Disabled {
@@ -130,12 +131,12 @@ fn examine(publisher: &Publisher, token: &VerifiedToken) -> Report {
             "the owner has disabled this publisher",
         ));
     }
-    checks.extend(check::event(rules, token));
-    checks.extend((rules.provider().preset().guard)(token, rules));
-    checks.extend(rules.conditions().iter().map(|condition| check::condition(condition, token)));
+    checks.extend(check::event(rules, statement));
+    checks.extend((rules.provider().preset().guard)(statement, rules));
+    checks.extend(rules.conditions().iter().map(|condition| check::condition(condition, statement)));
     let first_pin = checks.len();
     let is_named = checks.iter().all(Check::passed);
-    checks.extend(rules.pins().map(|(claim, id)| check::pin(claim, id, rules, token, is_named)));
+    checks.extend(rules.pins().map(|(claim, id)| check::pin(claim, id, rules, statement, is_named)));
     // The first pin of a preset is the repository's own; its owner's alone would prove too little.
     let own = rules.provider().preset().pins.first();
     let is_own = own.is_some_and(|pin| rules.has_given_pin(pin.claim));
@@ -152,7 +153,7 @@ fn grant(publisher: &Publisher, token: &VerifiedToken) -> Grant {
         .filter(|(_, id)| id.is_none())
         .filter_map(|(claim, _)| {
             let pin = preset.pin(claim)?;
-            Some((pin.claim, pin.value_in(token)?.into_owned()))
+            Some((pin.claim, pin.value_in(token.statement())?.into_owned()))
         })
         .collect();
     Grant {
@@ -169,7 +170,7 @@ fn notices(rules: &Rules, token: &VerifiedToken, lessons: &[(&'static str, Strin
     let preset = rules.provider().preset();
     let mut notices = Vec::new();
     let asks_for_environment = rules.has_field("environment") || rules.has_pointer("environment");
-    if let Some(environment) = preset.field("environment").and_then(|field| field.value_in(token))
+    if let Some(environment) = preset.field("environment").and_then(|field| field.value_in(token.statement()))
         && !asks_for_environment
     {
         notices.push(Notice::EnvironmentNotRequired { environment: environment.into_owned() });

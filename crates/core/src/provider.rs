@@ -167,7 +167,8 @@ impl Provider {
     /// What a token says of itself in the friendly fields, such as `repository acme/train, branch main`.
     pub fn presented(self, token: &VerifiedToken) -> String {
         let fields = self.preset().fields.iter();
-        let told = fields.filter_map(|field| Some(format!("{} {}", field.name, field.value_in(token)?)));
+        let told =
+            fields.filter_map(|field| Some(format!("{} {}", field.name, field.value_in(token.statement())?)));
         let told: Vec<String> = told.collect();
         if told.is_empty() { format!("subject {}", token.subject()) } else { told.join(", ") }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claims::Claims;
 use crate::issuer::IssuerUrl;
+use crate::statement::Statement;
 use crate::time::UnixTime;
 
 /// An id token that is what it says: signed by its issuer, meant for us, current.
@@ -13,11 +14,10 @@ use crate::time::UnixTime;
 /// A proof: whoever holds one need not check again. The fields that every token has stand beside its claims.
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
-    issuer: IssuerUrl,
+    statement: Statement,
     subject: String,
     expires_at: UnixTime,
     replay_key: ReplayKey,
-    claims: Claims,
 }
 
 impl VerifiedToken {
@@ -30,12 +30,17 @@ impl VerifiedToken {
         replay_key: ReplayKey,
         claims: Claims,
     ) -> Self {
-        Self { issuer, subject, expires_at, replay_key, claims }
+        Self { statement: Statement::new(issuer, claims), subject, expires_at, replay_key }
+    }
+
+    /// What it says, with nothing to vouch for it.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
     }
 
     /// `iss`: one of the configured issuers.
     pub fn issuer(&self) -> &IssuerUrl {
-        &self.issuer
+        self.statement.issuer()
     }
 
     /// `sub`: never read by presets, since providers let it be templated.
@@ -55,7 +60,7 @@ impl VerifiedToken {
 
     /// All claims, the registered ones included.
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        self.statement.claims()
     }
 }
 

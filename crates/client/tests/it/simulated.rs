@@ -56,9 +56,14 @@ async fn every_provider_gives_a_token_whose_claims_its_preset_reads() {
             claims.claims().clone(),
         );
         for pin in preset.pins {
-            assert!(pin.value_in(&token).is_some_and(|id| (pin.is_id)(&id)), "{provider}: {}", pin.claim);
+            assert!(
+                pin.value_in(token.statement()).is_some_and(|id| (pin.is_id)(&id)),
+                "{provider}: {}",
+                pin.claim
+            );
         }
-        let values = preset.fields.iter().filter_map(|field| Some((field, field.value_in(&token)?)));
+        let values =
+            preset.fields.iter().filter_map(|field| Some((field, field.value_in(token.statement())?)));
         let values: Vec<_> = values.collect();
         assert!(!values.is_empty() || provider == Provider::Bitrise, "{provider}");
         for (field, value) in values {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::claims::Scalar;
 use crate::publisher::{Condition, Rules, Selector};
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 /// One thing that was looked at: what was expected, what came, and how to mend it.
 #[derive(Clone, Debug, Serialize)]
@@ -83,9 +83,9 @@ impl fmt::Display for Actual {
 /// Refuses events in which somebody else's code or input runs; `None` where the provider has no such thing.
 ///
 /// An absent event is refused too: what cannot be seen cannot be excluded (F10).
-pub(super) fn event(rules: &Rules, token: &VerifiedToken) -> Option<Check> {
+pub(super) fn event(rules: &Rules, statement: &Statement) -> Option<Check> {
     let event = rules.provider().preset().event.as_ref()?;
-    let name = token.claims().text(event.claim);
+    let name = statement.claims().text(event.claim);
     let passed = name.is_some_and(|name| !event.refused.contains(&name) || rules.allows_event(name));
     let refused = event.refused.iter().filter(|name| !rules.allows_event(name));
     let refused: Vec<&str> = refused.copied().collect();
@@ -99,19 +99,19 @@ pub(super) fn event(rules: &Rules, token: &VerifiedToken) -> Option<Check> {
 }
 
 /// Compares a claim with the values of a condition.
-pub(super) fn condition(condition: &Condition, token: &VerifiedToken) -> Check {
+pub(super) fn condition(condition: &Condition, statement: &Statement) -> Check {
     let expected = condition.values().iter().map(|value| shorten(&value.to_string())).collect();
     let (passed, actual) = match condition.selector() {
-        Selector::Field(field) => match field.value_in(token) {
+        Selector::Field(field) => match field.value_in(statement) {
             Some(found) => {
                 let same =
                     |value: &Scalar| matches!(value, Scalar::Text(text) if field.case.equal(text, &found));
                 (condition.values().iter().any(same), Actual::value(&found))
             }
-            None => (false, unread(field.claim, token.claims().value(field.claim))),
+            None => (false, unread(field.claim, statement.claims().value(field.claim))),
         },
         Selector::Pointer(pointer) => {
-            let claim = token.claims().at(pointer);
+            let claim = statement.claims().at(pointer);
             match claim.and_then(Scalar::from_json) {
                 Some(found) => (condition.values().contains(&found), Actual::value(&found.to_string())),
                 None => (false, unread(&pointer.to_string(), claim)),
@@ -138,11 +138,11 @@ pub(super) fn pin(
     claim: &str,
     id: Option<&str>,
     rules: &Rules,
-    token: &VerifiedToken,
+    statement: &Statement,
     is_named: bool,
 ) -> Check {
     let pin = rules.provider().preset().pin(claim);
-    let found = pin.and_then(|pin| pin.value_in(token));
+    let found = pin.and_then(|pin| pin.value_in(statement));
     let found = found.as_deref();
     let is_id = |found: &str| pin.is_some_and(|pin| (pin.is_id)(found));
     let passed = found.is_some_and(|found| id.map_or_else(|| is_id(found), |id| id == found));
@@ -154,7 +154,7 @@ pub(super) fn pin(
     Check {
         subject: format!("pin {claim}"),
         expected: vec![id.map_or_else(|| "an id to learn".to_owned(), str::to_owned)],
-        actual: found.map_or_else(|| unread(claim, token.claims().value(claim)), Actual::value),
+        actual: found.map_or_else(|| unread(claim, statement.claims().value(claim)), Actual::value),
         passed,
         hint,
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Defaults, Field, Preset};
 use crate::algorithm::Algorithm;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 pub(super) const PRESET: Preset = Preset {
     name: "aws",
@@ -36,6 +36,6 @@ fn parse_account(text: &str) -> Result<String, &'static str> {
     if fits { Ok(text.to_owned()) } else { Err("the 12 digits of an AWS account") }
 }
 
-fn account<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    token.claims().value(claim)?.get("aws_account")?.as_str().map(Cow::Borrowed)
+fn account<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    statement.claims().value(claim)?.get("aws_account")?.as_str().map(Cow::Borrowed)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::field::{parse_name, parse_ref_name, parse_slug, text};
 use super::{Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 pub(super) const PRESET: Preset = Preset {
     name: "buildkite",
@@ -85,6 +85,6 @@ pub(super) const PRESET: Preset = Preset {
 };
 
 /// The branch of a build that is not of a tag: such a build may have the tag's name here, and a tag is not a branch.
-fn branch<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    if text(token, "build_tag").is_some() { None } else { text(token, claim) }
+fn branch<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    if text(statement, "build_tag").is_some() { None } else { text(statement, claim) }
 }

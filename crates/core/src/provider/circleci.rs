@@ -15,7 +15,7 @@ use super::{Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 use crate::decision::{Actual, Check};
 use crate::publisher::Rules;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 const ROOT: &str = "https://oidc.circleci.com";
 const ORGANIZATION: &str = "oidc.circleci.com/org-id";
@@ -104,8 +104,8 @@ fn parse_reference(text: &str) -> Result<String, &'static str> {
 
 /// In a job that was started again "with SSH" a person has a shell, and the job's identity with it. Absent is refused
 /// too: what cannot be seen cannot be excluded (F10).
-fn ssh_rerun(token: &VerifiedToken, rules: &Rules) -> Option<Check> {
-    let claim = token.claims().value(SSH_RERUN);
+fn ssh_rerun(statement: &Statement, rules: &Rules) -> Option<Check> {
+    let claim = statement.claims().value(SSH_RERUN);
     if claim == Some(&Value::Bool(false)) || rules.has_pointer(SSH_RERUN) {
         return None;
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::field::{parse_name, parse_ref_name, text};
 use super::{Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 pub(super) const PRESET: Preset = Preset {
     name: "codefresh",
@@ -65,6 +65,6 @@ pub(super) const PRESET: Preset = Preset {
 
 /// The branch or tag of a run that is not of a pull request: there it is the name of the source branch, which a fork may
 /// choose.
-fn reference<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    if text(token, "scm_pull_request_target_branch").is_some() { None } else { text(token, claim) }
+fn reference<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    if text(statement, "scm_pull_request_target_branch").is_some() { None } else { text(statement, claim) }
 }

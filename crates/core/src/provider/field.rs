@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 /// A condition's friendly name for (part of) a claim.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Field {
 /// Reads what a person wrote.
 pub(super) type Parse = fn(&str) -> Result<String, &'static str>;
 /// Reads a field from a token, given the name of its claim.
-pub(super) type Read = for<'a> fn(&'a VerifiedToken, &str) -> Option<Cow<'a, str>>;
+pub(super) type Read = for<'a> fn(&'a Statement, &str) -> Option<Cow<'a, str>>;
 
 /// How a provider compares names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ impl Field {
     }
 
     /// Its value in a token; `None` never matches.
-    pub fn value_in<'a>(&self, token: &'a VerifiedToken) -> Option<Cow<'a, str>> {
-        (self.read)(token, self.claim)
+    pub fn value_in<'a>(&self, statement: &'a Statement) -> Option<Cow<'a, str>> {
+        (self.read)(statement, self.claim)
     }
 }
 
@@ -73,22 +73,22 @@ impl Case {
 }
 
 /// The claim, if it is a text with something in it.
-pub(super) fn text<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    token.claims().text(claim).filter(|text| !text.is_empty()).map(Cow::Borrowed)
+pub(super) fn text<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    statement.claims().text(claim).filter(|text| !text.is_empty()).map(Cow::Borrowed)
 }
 
 /// `main`, where the claim is `refs/heads/main`.
-pub(super) fn branch<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    reference(token, claim, "refs/heads/")
+pub(super) fn branch<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    reference(statement, claim, "refs/heads/")
 }
 
 /// `v1`, where the claim is `refs/tags/v1`.
-pub(super) fn tag<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    reference(token, claim, "refs/tags/")
+pub(super) fn tag<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    reference(statement, claim, "refs/tags/")
 }
 
-fn reference<'a>(token: &'a VerifiedToken, claim: &str, prefix: &str) -> Option<Cow<'a, str>> {
-    let name = token.claims().text(claim)?.strip_prefix(prefix)?;
+fn reference<'a>(statement: &'a Statement, claim: &str, prefix: &str) -> Option<Cow<'a, str>> {
+    let name = statement.claims().text(claim)?.strip_prefix(prefix)?;
     (!name.is_empty()).then_some(Cow::Borrowed(name))
 }
 

@@ -11,7 +11,7 @@ use super::{Case, Defaults, Event, Field, Pin, Preset, TEMPLATED};
 use crate::algorithm::Algorithm;
 use crate::decision::{Actual, Check};
 use crate::publisher::Rules;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 const WORKFLOWS: &str = ".github/workflows/";
 
@@ -126,9 +126,9 @@ pub(super) fn parse_workflow(text: &str) -> Result<String, &'static str> {
 }
 
 /// The file name of the top-level workflow, if that file is in the job's own repository.
-fn workflow<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    let (repository, file) = split_workflow_ref(token.claims().text(claim)?)?;
-    let own = token.claims().text("repository")?;
+fn workflow<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    let (repository, file) = split_workflow_ref(statement.claims().text(claim)?)?;
+    let own = statement.claims().text("repository")?;
     Case::AsciiInsensitive.equal(repository, own).then_some(Cow::Borrowed(file))
 }
 
@@ -152,10 +152,10 @@ fn split_workflow_ref(text: &str) -> Option<(&str, &str)> {
 
 /// A job whose steps are defined in another repository's reusable workflow runs that repository's code: refused, unless
 /// a condition on `/job_workflow_ref` says that exactly this is wanted.
-fn called_workflow(token: &VerifiedToken, rules: &Rules) -> Option<Check> {
-    let called = token.claims().value("job_workflow_ref")?;
+fn called_workflow(statement: &Statement, rules: &Rules) -> Option<Check> {
+    let called = statement.claims().value("job_workflow_ref")?;
     let called = called.as_str().unwrap_or_default();
-    let own = token.claims().text("repository").unwrap_or_default();
+    let own = statement.claims().text("repository").unwrap_or_default();
     let is_own = split_workflow_ref(called)
         .is_some_and(|(repository, _)| Case::AsciiInsensitive.equal(repository, own));
     if is_own || rules.has_pointer("job_workflow_ref") {

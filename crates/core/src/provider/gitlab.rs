@@ -10,7 +10,7 @@ use super::{Defaults, Event, Field, Pin, Preset, TEMPLATED};
 use crate::algorithm::Algorithm;
 use crate::decision::{Actual, Check};
 use crate::publisher::Rules;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 pub(super) const PRESET: Preset = Preset {
     name: "gitlab",
@@ -137,9 +137,9 @@ fn parse_config_path(text: &str) -> Result<String, &'static str> {
 
 /// In pipelines of fork merge requests `project_*` names the source project, while the job runs in another: what the
 /// claims say of one is not true of the other. GitLab tells since 18.4, in `job_project_id`.
-fn job_of_another_project(token: &VerifiedToken, _: &Rules) -> Option<Check> {
-    let job = token.claims().value("job_project_id")?;
-    let pipeline = token.claims().text("project_id").unwrap_or_default();
+fn job_of_another_project(statement: &Statement, _: &Rules) -> Option<Check> {
+    let job = statement.claims().value("job_project_id")?;
+    let pipeline = statement.claims().text("project_id").unwrap_or_default();
     (job.as_str() != Some(pipeline)).then(|| {
         Check::failed(
             "job project",
@@ -153,13 +153,13 @@ fn job_of_another_project(token: &VerifiedToken, _: &Rules) -> Option<Check> {
 /// The path of the pipeline's file, if the file is in the job's own project: `host/PROJECT//PATH@REF`.
 ///
 /// Both ends are known from other claims, so nothing is searched for: no `@` or `//` in a name can shift the parts.
-fn config_path<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    let claims = token.claims();
+fn config_path<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    let claims = statement.claims();
     let uri = claims.text(claim)?;
     let project = claims.text("project_path")?;
     let reference = claims.text("ref_path")?;
-    let issuer = token.issuer().as_str().split_once("://")?.1;
-    let path = strip_authority(uri, issuer, token.issuer().authority())?
+    let issuer = statement.issuer().as_str().split_once("://")?.1;
+    let path = strip_authority(uri, issuer, statement.issuer().authority())?
         .strip_prefix('/')?
         .strip_prefix(project)?
         .strip_prefix("//")?

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::field::text;
 use super::{Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 pub(super) const PRESET: Preset = Preset {
     name: "google",
@@ -46,7 +46,7 @@ fn parse_email(text: &str) -> Result<String, &'static str> {
 }
 
 /// An address that Google does not vouch for names nobody.
-fn verified_email<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    let is_verified = token.claims().value("email_verified") == Some(&Value::Bool(true));
-    if is_verified { text(token, claim) } else { None }
+fn verified_email<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    let is_verified = statement.claims().value("email_verified") == Some(&Value::Bool(true));
+    if is_verified { text(statement, claim) } else { None }
 }

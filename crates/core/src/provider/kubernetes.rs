@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::field::parse_slug;
 use super::{Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 pub(super) const PRESET: Preset = Preset {
     name: "kubernetes",
@@ -51,16 +51,16 @@ pub(super) const PRESET: Preset = Preset {
 
 const CLAIM: &str = "kubernetes.io";
 
-fn namespace<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    text(token.claims().value(claim)?.get("namespace")?)
+fn namespace<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    text(statement.claims().value(claim)?.get("namespace")?)
 }
 
-fn service_account<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    text(token.claims().value(claim)?.get("serviceaccount")?.get("name")?)
+fn service_account<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    text(statement.claims().value(claim)?.get("serviceaccount")?.get("name")?)
 }
 
-fn uid<'a>(token: &'a VerifiedToken, _: &str) -> Option<Cow<'a, str>> {
-    text(token.claims().value(CLAIM)?.get("serviceaccount")?.get("uid")?)
+fn uid<'a>(statement: &'a Statement, _: &str) -> Option<Cow<'a, str>> {
+    text(statement.claims().value(CLAIM)?.get("serviceaccount")?.get("uid")?)
 }
 
 fn text(value: &Value) -> Option<Cow<'_, str>> {

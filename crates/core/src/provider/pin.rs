@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::field::{Read, text};
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 /// An immutable id that a provider puts beside a name.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ impl Pin {
     }
 
     /// The id in a token.
-    pub fn value_in<'a>(&self, token: &'a VerifiedToken) -> Option<Cow<'a, str>> {
-        (self.read)(token, self.claim)
+    pub fn value_in<'a>(&self, statement: &'a Statement) -> Option<Cow<'a, str>> {
+        (self.read)(statement, self.claim)
     }
 }
 

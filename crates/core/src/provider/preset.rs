@@ -8,7 +8,7 @@ use crate::algorithm::Algorithm;
 use crate::decision::Check;
 use crate::issuer::IssuerUrl;
 use crate::publisher::Rules;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 /// The facts about one provider.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Preset {
     /// The claim that says what started the run, and which values are refused unless a publisher allows them by name.
     pub event: Option<Event>,
     /// A further reason to refuse the run, whatever the conditions say.
-    pub guard: fn(&VerifiedToken, &Rules) -> Option<Check>,
+    pub guard: fn(&Statement, &Rules) -> Option<Check>,
     /// Whether these rules say whose runs are meant. Without that, any customer of a shared issuer would match.
     pub names_tenant: fn(&Rules) -> bool,
     /// How to say whose runs are meant: the remedy when `names_tenant` says no.

@@ -12,7 +12,7 @@ use super::field::{parse_name, parse_ref_name, text};
 use super::pin::parse_uuid;
 use super::{Defaults, Event, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
-use crate::verified::VerifiedToken;
+use crate::statement::Statement;
 
 pub(super) const PRESET: Preset = Preset {
     name: "semaphore",
@@ -84,14 +84,14 @@ pub(super) const PRESET: Preset = Preset {
     defaults: Defaults::new(&[Algorithm::Rs256], Duration::from_hours(24), 10),
 };
 
-fn branch<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    of_type(token, claim, "branch")
+fn branch<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    of_type(statement, claim, "branch")
 }
 
-fn tag<'a>(token: &'a VerifiedToken, claim: &str) -> Option<Cow<'a, str>> {
-    of_type(token, claim, "tag")
+fn tag<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
+    of_type(statement, claim, "tag")
 }
 
-fn of_type<'a>(token: &'a VerifiedToken, claim: &str, kind: &str) -> Option<Cow<'a, str>> {
-    if token.claims().text("ref_type") == Some(kind) { text(token, claim) } else { None }
+fn of_type<'a>(statement: &'a Statement, claim: &str, kind: &str) -> Option<Cow<'a, str>> {
+    if statement.claims().text("ref_type") == Some(kind) { text(statement, claim) } else { None }
 }

@@ -80,7 +80,7 @@ impl Run {
     /// Whose run it is, as far as its provider says: presets have the most general of their ids last.
     pub(super) fn tenant(&self) -> String {
         let pin = self.provider.preset().pins.last();
-        let id = pin.and_then(|pin| pin.value_in(&self.token));
+        let id = pin.and_then(|pin| pin.value_in(self.token.statement()));
         let id = id.unwrap_or(self.token.subject().into());
         format!("{} {id}", self.token.issuer())
     }

@@ -47,7 +47,8 @@ fn token(played: &dyn Pretended, overrides: &str) -> VerifiedToken {
 fn publisher(played: &dyn Pretended, resource: &Resource) -> Publisher {
     let (provider, usual) = (played.preset(), token(played, ""));
     let fields = provider.preset().fields.iter();
-    let told = fields.filter_map(|field| Some((field.name.to_owned(), field.value_in(&usual)?.into_owned())));
+    let told = fields
+        .filter_map(|field| Some((field.name.to_owned(), field.value_in(usual.statement())?.into_owned())));
     let mut told: BTreeMap<String, String> = told.collect();
     if provider == Provider::Bitrise {
         told.insert("/app_slug".to_owned(), "train".to_owned());
