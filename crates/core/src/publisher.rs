@@ -30,6 +30,13 @@ pub struct Publisher {
     pub revision: Revision,
 }
 
+impl Publisher {
+    /// What its tokens may do: what the owner wrote, as far as the resource's kind allows.
+    pub fn highest_permission(&self) -> Permission {
+        self.permission.min(self.resource.highest_permission())
+    }
+}
+
 /// Whether a publisher is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

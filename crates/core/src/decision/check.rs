@@ -57,6 +57,16 @@ impl Check {
         self.passed
     }
 
+    /// How to mend it, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.hint
+    }
+
+    /// Says how to mend it, unless that is said already.
+    pub(super) fn explain(&mut self, hint: &'static str) {
+        self.hint.get_or_insert(hint);
+    }
+
     /// What was looked at: a field, a pointer, `pin CLAIM`, `event`, `called workflow` or `publisher`.
     pub fn subject(&self) -> &str {
         &self.subject
@@ -132,36 +142,21 @@ fn unread(claim: &str, value: Option<&serde_json::Value>) -> Actual {
 }
 
 /// Compares an immutable id with the pinned one, or demands that there is one to learn.
-///
-/// Where everything else is right (`is_named`), a wrong id means that the name has changed hands, and the hint says so.
-pub(super) fn pin(
-    claim: &str,
-    id: Option<&str>,
-    rules: &Rules,
-    statement: &Statement,
-    is_named: bool,
-) -> Check {
+pub(super) fn pin(claim: &str, id: Option<&str>, rules: &Rules, statement: &Statement) -> Check {
     let pin = rules.provider().preset().pin(claim);
     let found = pin.and_then(|pin| pin.value_in(statement));
     let found = found.as_deref();
     let is_id = |found: &str| pin.is_some_and(|pin| (pin.is_id)(found));
     let passed = found.is_some_and(|found| id.map_or_else(|| is_id(found), |id| id == found));
-    let hint = match (passed, id, found) {
-        (true, ..) => None,
-        (false, Some(_), Some(_)) => is_named.then_some(OTHER_ID),
-        (false, ..) => Some("the token must carry this id"),
-    };
+    let is_another = id.is_some() && found.is_some();
     Check {
         subject: format!("pin {claim}"),
         expected: vec![id.map_or_else(|| "an id to learn".to_owned(), str::to_owned)],
         actual: found.map_or_else(|| unread(claim, statement.claims().value(claim)), Actual::value),
         passed,
-        hint,
+        hint: (!passed && !is_another).then_some("the token must carry this id"),
     }
 }
-
-const OTHER_ID: &str = "this id is not the one that the publisher is held to: the name is the same, the repository or its \
-                        owner is not; it was transferred, or deleted and created again";
 
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {

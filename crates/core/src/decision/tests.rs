@@ -4,9 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::access_token::Permission;
 use crate::claims::{Claims, Scalar};
 use crate::provider::Provider;
-use crate::publisher::{InvalidRules, RawRules};
+use crate::publisher::{InvalidRules, PublisherState, RawRules, Revision, Rules};
 use crate::time::UnixTime;
 use crate::verified::ReplayKey;
 
@@ -14,6 +15,7 @@ mod bitbucket;
 mod buildkite;
 mod circleci;
 mod depot;
+mod explanation;
 mod forgejo;
 mod github;
 mod gitlab;

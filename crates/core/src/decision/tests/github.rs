@@ -6,18 +6,40 @@ fn pinned() -> Case {
     github().pin("repository_id", "74").pin("repository_owner_id", "65")
 }
 
+/// What the owner reads of such a run, and that the job itself reads nothing: its ids prove nothing.
+#[track_caller]
+fn another(case: &Case) -> String {
+    let refusal = case.decide().unwrap_err();
+    let presented = Provider::Github.presented(&case.token());
+    let stranger = decide(&resource(), &[], &case.token()).unwrap_err();
+    assert_eq!(refusal.for_caller(&presented), stranger.for_caller(&presented));
+    refusal.for_owner()
+}
+
 #[test]
-fn g1_g4_the_owner_is_another() {
-    pinned()
-        .claim("repository_owner_id", "66")
-        .refused("pin repository_owner_id: expected 65, came 66 (this id is not the one");
+fn g1_the_owner_was_deleted_and_the_name_registered_again() {
+    let case = pinned().claim("repository_id", "75").claim("repository_owner_id", "66");
+    insta::assert_snapshot!(another(&case), @"publisher 01890000-0000-7000-8000-000000000001: pin repository_id: expected 74, came 75 (this id is not the one that the publisher is held to: the name is the same, the repository or its owner is not; it was transferred, or deleted and created again); pin repository_owner_id: expected 65, came 66 (this id is not the one that the publisher is held to: the name is the same, the repository or its owner is not; it was transferred, or deleted and created again)");
 }
 
 #[test]
 fn g2_the_repository_was_created_again() {
-    pinned()
-        .claim("repository_id", "75")
-        .refused("pin repository_id: expected 74, came 75 (this id is not the one");
+    let case = pinned().claim("repository_id", "75");
+    insta::assert_snapshot!(another(&case), @"publisher 01890000-0000-7000-8000-000000000001: pin repository_id: expected 74, came 75 (this id is not the one that the publisher is held to: the name is the same, the repository or its owner is not; it was transferred, or deleted and created again)");
+    // Whatever else is wrong.
+    assert!(
+        another(&case.claim("ref", "refs/heads/dev")).contains("the name is the same, the repository or")
+    );
+}
+
+#[test]
+fn g4_the_repository_was_transferred() {
+    let moved = "evil/train/.github/workflows/publish.yml@refs/heads/main";
+    let case = pinned().claim("repository_owner_id", "66");
+    insta::assert_snapshot!(another(&case), @"publisher 01890000-0000-7000-8000-000000000001: pin repository_owner_id: expected 65, came 66 (this id is not the one that the publisher is held to: the name is the same, the repository or its owner is not; it was transferred, or deleted and created again)");
+    let case =
+        case.claim("repository", "evil/train").claim("workflow_ref", moved).claim("job_workflow_ref", moved);
+    insta::assert_snapshot!(another(&case), @"publisher 01890000-0000-7000-8000-000000000001: repository: expected acme/train, came evil/train; pin repository_owner_id: expected 65, came 66 (this id is not the one that the publisher is held to: the repository is the same, its owner is not; it was transferred)");
 }
 
 #[test]
@@ -25,7 +47,8 @@ fn g3_a_renamed_repository_is_told_so() {
     let workflow = "acme/trainer/.github/workflows/publish.yml@refs/heads/main";
     let renamed = pinned().claim("repository", "acme/trainer").claim("workflow_ref", workflow);
     let refusal = renamed.claim("job_workflow_ref", workflow).decide().unwrap_err();
-    insta::assert_snapshot!(refusal.for_caller("-"), @"the trusted publisher of acme/awesome-model does not match: repository: expected acme/train, came acme/trainer; the ids match, so the name changed: the owner has to change it here too");
+    assert!(refusal.for_owner().contains("the ids match, so the name changed"), "{}", refusal.for_owner());
+    insta::assert_snapshot!(refusal.for_caller("-"), @"the trusted publisher of acme/awesome-model does not match: repository: expected acme/train, came acme/trainer (the ids match, so the name changed: the owner has to change it in the publisher too)");
 }
 
 #[test]

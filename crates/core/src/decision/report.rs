@@ -1,0 +1,100 @@
+//! All checks of a publisher, and which publisher they leave.
+
+use serde::Serialize;
+
+use super::check::{self, Actual, Check};
+use super::identity;
+use crate::publisher::{Publisher, PublisherId, PublisherState};
+use crate::resource::Resource;
+use crate::statement::Statement;
+
+/// The checks of one publisher.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    publisher: PublisherId,
+    /// Whether the token's ids are those that the publisher is held to: it comes from the publisher's own repository.
+    proven: bool,
+    checks: Vec<Check>,
+}
+
+impl Report {
+    /// Whose checks they are.
+    pub fn publisher(&self) -> &PublisherId {
+        &self.publisher
+    }
+
+    /// Whether the token's ids are those that the publisher is held to: it comes from the publisher's own repository.
+    pub fn proven(&self) -> bool {
+        self.proven
+    }
+
+    /// All checks, in the order they were made.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// The checks that did not hold.
+    pub fn failures(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| !check.passed())
+    }
+
+    fn all_passed(&self) -> bool {
+        self.failures().next().is_none()
+    }
+}
+
+/// The publishers of that resource and the statement's issuer, each with its report, the nearest to a match first: the
+/// fewest failures, and of equally many those that are proven.
+pub(super) fn examined<'a>(
+    resource: &Resource,
+    publishers: &'a [Publisher],
+    statement: &Statement,
+) -> Vec<(&'a Publisher, Report)> {
+    let mut examined: Vec<(&Publisher, Report)> = publishers
+        .iter()
+        .filter(|publisher| publisher.resource == *resource && publisher.rules.issuer() == statement.issuer())
+        .map(|publisher| (publisher, examine(publisher, statement)))
+        .collect();
+    examined.sort_by_key(|(_, report)| (report.failures().count(), !report.proven));
+    examined
+}
+
+/// The publisher that lets the run in: of several the one that demands most, and the oldest of those.
+pub(super) fn granting<'a>(examined: &[(&'a Publisher, Report)]) -> Option<&'a Publisher> {
+    let matching = examined.iter().filter(|(_, report)| report.all_passed());
+    let strictest = matching
+        .max_by(|(left, a), (right, b)| a.checks.len().cmp(&b.checks.len()).then(right.id.cmp(&left.id)));
+    strictest.map(|(publisher, _)| *publisher)
+}
+
+/// The reports alone.
+pub(super) fn reports(examined: Vec<(&Publisher, Report)>) -> Vec<Report> {
+    examined.into_iter().map(|(_, report)| report).collect()
+}
+
+/// All checks of one publisher, pins last: a run must be right in everything else before its ids count (invariant 6).
+fn examine(publisher: &Publisher, statement: &Statement) -> Report {
+    let rules = &publisher.rules;
+    let mut checks = Vec::new();
+    if publisher.state == PublisherState::Disabled {
+        checks.push(Check::failed(
+            "publisher",
+            vec!["enabled".to_owned()],
+            Actual::value("disabled"),
+            "the owner has disabled this publisher",
+        ));
+    }
+    checks.extend(check::event(rules, statement));
+    checks.extend((rules.provider().preset().guard)(statement, rules));
+    checks.extend(rules.conditions().iter().map(|condition| check::condition(condition, statement)));
+    let first_pin = checks.len();
+    checks.extend(rules.pins().map(|(claim, id)| check::pin(claim, id, rules, statement)));
+    // The first pin of a preset is the repository's own; its owner's alone would prove too little.
+    let own = rules.provider().preset().pins.first();
+    let is_own = own.is_some_and(|pin| rules.has_given_pin(pin.claim));
+    let known = rules.pins().zip(&checks[first_pin..]).filter(|((_, id), _)| id.is_some());
+    let proven = is_own && known.into_iter().all(|(_, check)| check.passed());
+    let (others, pins) = checks.split_at_mut(first_pin);
+    identity::tell(others, pins, rules);
+    Report { publisher: publisher.id.clone(), proven, checks }
+}
