@@ -85,6 +85,8 @@ pub struct AmbientProvider {
     sign: &'static str,
     /// Who says what a token is for.
     audience: AudienceChoice,
+    /// What tells the job from all others.
+    job: JobMark,
     /// What is unusual about its tokens, for whoever looks at one.
     remark: Option<&'static str>,
     /// What to add to a job so that it gets a token for the audience.
@@ -105,6 +107,17 @@ pub enum AudienceChoice {
     /// The provider, and it is always this. Every service that accepts it accepts tokens that were shown to others, so a
     /// registry has to be told to, and so have we.
     Fixed(&'static str),
+}
+
+/// What no other job has, ever: by it the processes of one job recognise each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobMark {
+    /// The id token, which lies in the job from its start.
+    IdToken,
+    /// The secret in this variable, such as the credential for the token service.
+    Secret(&'static str),
+    /// Nothing: the identity is a machine's, where no job ends.
+    Nothing,
 }
 
 /// A token as the provider gave it, before any check, and where it is from.
@@ -139,6 +152,11 @@ impl AmbientProvider {
     /// Who says what its tokens are for.
     pub const fn audience_choice(&self) -> AudienceChoice {
         self.audience
+    }
+
+    /// What tells one of its jobs from all others.
+    pub const fn job_mark(&self) -> JobMark {
+        self.job
     }
 
     /// What is unusual about its tokens, such as how long they live.

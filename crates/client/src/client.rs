@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::exchange::{ExchangeError, exchange};
-use crate::identity::{Identity, IdentityError, Supplied};
+use crate::identity::{Giver, Identity, IdentityError, Supplied};
+use crate::job_key::JobKey;
 use crate::resource::RequestedResource;
 use crate::surroundings::Surroundings;
 
@@ -48,6 +49,16 @@ impl Client {
     /// Finds or mints the job's id token.
     pub fn identify(&self) -> Result<Identity, IdentityError> {
         Identity::find(&self.surroundings, self.supplied.as_ref(), self.provider.as_deref(), &self.audience)
+    }
+
+    /// What this job's processes share answers for this resource under; `None` where nothing tells it from other jobs.
+    ///
+    /// Nothing is minted for it: a key is to spare its holder that.
+    pub fn job_key(&self, resource: &RequestedResource) -> Result<Option<JobKey>, IdentityError> {
+        let (surroundings, audience) = (&self.surroundings, &self.audience);
+        let giver = Giver::find(surroundings, self.supplied.as_ref(), self.provider.as_deref())?;
+        let names = [self.endpoint.as_str(), audience.as_str(), resource.as_str()];
+        JobKey::find(surroundings, &giver, audience, names)
     }
 
     /// Exchanges an id token.

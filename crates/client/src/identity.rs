@@ -34,24 +34,13 @@ impl Identity {
         provider: Option<&str>,
         audience: &Audience,
     ) -> Result<Self, IdentityError> {
-        if let Some(supplied) = supplied {
-            return Self::brought(surroundings, supplied);
+        match Giver::find(surroundings, supplied, provider)? {
+            Giver::Caller(supplied) => Self::brought(surroundings, &supplied),
+            Giver::Provider(provider) => Ok(provider.mint(surroundings, audience)?),
         }
-        if surroundings.variables.text(ID_TOKEN_VARIABLE).is_some() {
-            return Self::brought(surroundings, &Supplied::Variable(ID_TOKEN_VARIABLE.to_owned()));
-        }
-        if let Some(path) = surroundings.variables.text(ID_TOKEN_FILE_VARIABLE) {
-            return Self::brought(surroundings, &Supplied::File(path.into()));
-        }
-        let provider = match provider {
-            Some(name) => AmbientProvider::named(name)
-                .ok_or_else(|| IdentityError::Unsupported { name: name.to_owned() })?,
-            None => AmbientProvider::detected(surroundings).ok_or(IdentityError::NoProvider)?,
-        };
-        Ok(provider.mint(surroundings, audience)?)
     }
 
-    fn brought(surroundings: &Surroundings, supplied: &Supplied) -> Result<Self, IdentityError> {
+    pub(crate) fn brought(surroundings: &Surroundings, supplied: &Supplied) -> Result<Self, IdentityError> {
         let (token, source) = match supplied {
             Supplied::Token(token) => (token.clone(), Source::Argument),
             Supplied::Variable(name) => {
@@ -115,6 +104,40 @@ fn not_blank(text: &str) -> Option<IdToken> {
 /// A token and nothing else. What a program says beside it, such as a greeting or an error, is nothing to send to a registry.
 fn alone(printed: &str) -> Option<IdToken> {
     not_blank(printed).filter(|token| token.expose().bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+/// Who gives the id token.
+pub(crate) enum Giver {
+    /// The caller, who has one.
+    Caller(Supplied),
+    /// A provider, which mints it or has put it into the job.
+    Provider(&'static AmbientProvider),
+}
+
+impl Giver {
+    /// Finds out without asking for the token: see [`Identity::find`].
+    pub(crate) fn find(
+        surroundings: &Surroundings,
+        supplied: Option<&Supplied>,
+        provider: Option<&str>,
+    ) -> Result<Self, IdentityError> {
+        let variables = &surroundings.variables;
+        if let Some(supplied) = supplied {
+            return Ok(Self::Caller(supplied.clone()));
+        }
+        if variables.text(ID_TOKEN_VARIABLE).is_some() {
+            return Ok(Self::Caller(Supplied::Variable(ID_TOKEN_VARIABLE.to_owned())));
+        }
+        if let Some(path) = variables.text(ID_TOKEN_FILE_VARIABLE) {
+            return Ok(Self::Caller(Supplied::File(path.into())));
+        }
+        let provider = match provider {
+            Some(name) => AmbientProvider::named(name)
+                .ok_or_else(|| IdentityError::Unsupported { name: name.to_owned() })?,
+            None => AmbientProvider::detected(surroundings).ok_or(IdentityError::NoProvider)?,
+        };
+        Ok(Self::Provider(provider))
+    }
 }
 
 /// An id token that the caller brings.

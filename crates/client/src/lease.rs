@@ -45,6 +45,6 @@ impl Lease {
 }
 
 /// Five minutes; half the lifetime of a token that has no more than that, or it would be replaced at every use.
-fn margin(lifetime: Duration) -> Duration {
+pub(crate) fn margin(lifetime: Duration) -> Duration {
     if lifetime > MARGIN { MARGIN } else { lifetime / 2 }
 }

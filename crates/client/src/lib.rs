@@ -39,6 +39,7 @@ mod revocation;
 
 mod cache;
 mod fresh;
+mod job_key;
 mod lease;
 
 pub mod resolution;
@@ -46,7 +47,7 @@ mod retry;
 
 pub mod system;
 
-pub use ambient::{AmbientProvider, AudienceChoice, MintError};
+pub use ambient::{AmbientProvider, AudienceChoice, JobMark, MintError};
 pub use cache::TokenCache;
 pub use client::{Client, LoginError, Settings, SetupError};
 pub use command::{Command, CommandError};
@@ -55,6 +56,7 @@ pub use exchange::ExchangeError;
 pub use fresh::FreshToken;
 pub use http::Http;
 pub use identity::{Identity, IdentityError, Source, Supplied};
+pub use job_key::{JobKey, SealedAnswer};
 pub use resolution::{Origin, ResolutionError, ResolvedToken};
 pub use resource::RequestedResource;
 pub use surroundings::{Clock, Commands, Files, Surroundings};

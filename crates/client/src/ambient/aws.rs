@@ -15,7 +15,7 @@ mod signature;
 use signature::{Credentials, authorization, date_time};
 
 use super::token_service::{Answer, ask, variable};
-use super::{AmbientProvider, AudienceChoice, Minted, Obstacle};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted, Obstacle};
 use crate::http::Request;
 use crate::retry;
 use crate::surroundings::Surroundings;
@@ -25,6 +25,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Aws,
     sign: "AWS_EXECUTION_ENV, AWS_LAMBDA_FUNCTION_NAME or AWS_CONTAINER_CREDENTIALS_…_URI",
     audience: AudienceChoice::Asked,
+    job: JobMark::Nothing,
     remark: Some("everything that has this role has the same identity"),
     remedy: |_| {
         "enable outbound identity federation for the account, allow the role `sts:GetWebIdentityToken`, and set AWS_REGION: \

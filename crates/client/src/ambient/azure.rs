@@ -6,7 +6,7 @@
 use countersign_core::{Audience, Provider};
 
 use super::token_service::{Answer, ask, with_parameter};
-use super::{AmbientProvider, AudienceChoice, Minted};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted};
 use crate::http::Request;
 use crate::surroundings::Surroundings;
 
@@ -15,6 +15,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Azure,
     sign: "IDENTITY_ENDPOINT and IDENTITY_HEADER",
     audience: AudienceChoice::Asked,
+    job: JobMark::Nothing,
     remark: Some(
         "the token lives for about a day, and the audience has to be an application that the tenant knows",
     ),

@@ -5,7 +5,7 @@
 use countersign_core::{Audience, Provider};
 
 use super::token_service::{Answer, ask, variable, with_parameter};
-use super::{AmbientProvider, AudienceChoice, Minted};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted};
 use crate::http::Request;
 use crate::surroundings::Surroundings;
 
@@ -14,6 +14,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::AzureDevops,
     sign: "SYSTEM_OIDCREQUESTURI or TF_BUILD=True",
     audience: AudienceChoice::Fixed("api://AzureADTokenExchange"),
+    job: JobMark::Secret("SYSTEM_ACCESSTOKEN"),
     remark: None,
     remedy: |_| "add `env: { SYSTEM_ACCESSTOKEN: $(System.AccessToken) }` to the step".to_owned(),
     detect: |surroundings| {

@@ -4,13 +4,14 @@
 
 use countersign_core::Provider;
 
-use super::{AmbientProvider, AudienceChoice, declared};
+use super::{AmbientProvider, AudienceChoice, JobMark, declared};
 
 /// Bitbucket Pipelines.
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Bitbucket,
     sign: "BITBUCKET_BUILD_NUMBER or BITBUCKET_STEP_OIDC_TOKEN",
     audience: AudienceChoice::Declared,
+    job: JobMark::IdToken,
     remark: Some("one token serves the whole step, and it may be for other audiences too"),
     remedy: |audience| format!("add `oidc: {{ audiences: [\"{audience}\"] }}` to the step"),
     detect: |surroundings| surroundings.variables.has_any(&["BITBUCKET_BUILD_NUMBER", VARIABLE]),

@@ -8,7 +8,7 @@ use countersign_core::{Audience, Provider};
 use serde_json::json;
 
 use super::token_service::{Answer, ask, variable};
-use super::{AmbientProvider, AudienceChoice, Minted};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted};
 use crate::http::Request;
 use crate::surroundings::Surroundings;
 
@@ -17,6 +17,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Bitrise,
     sign: "BITRISE_BUILD_URL",
     audience: AudienceChoice::Asked,
+    job: JobMark::Secret("BITRISE_BUILD_API_TOKEN"),
     remark: Some("whoever starts a job may choose `sub`, so no publisher can trust it"),
     remedy: |_| "check that the step runs in a build on bitrise.io, where both variables are set".to_owned(),
     detect: |surroundings| surroundings.variables.has_any(&[BUILD_URL]),

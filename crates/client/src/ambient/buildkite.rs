@@ -9,7 +9,7 @@ use countersign_core::{Audience, Provider};
 use serde_json::json;
 
 use super::token_service::{Answer, ask, variable};
-use super::{AmbientProvider, AudienceChoice, Minted, Obstacle, printed};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted, Obstacle, printed};
 use crate::command::{Command, CommandError};
 use crate::http::Request;
 use crate::surroundings::Surroundings;
@@ -19,6 +19,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Buildkite,
     sign: "BUILDKITE=true",
     audience: AudienceChoice::Asked,
+    job: JobMark::Secret("BUILDKITE_AGENT_JOB_API_TOKEN"),
     remark: None,
     remedy: |audience| {
         format!(

@@ -5,7 +5,7 @@
 use countersign_core::{Audience, Provider};
 use serde_json::json;
 
-use super::{AmbientProvider, AudienceChoice, Minted, declared, printed};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted, declared, printed};
 use crate::command::Command;
 use crate::surroundings::Surroundings;
 
@@ -14,6 +14,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Circleci,
     sign: "CIRCLECI=true",
     audience: AudienceChoice::Asked,
+    job: JobMark::Secret("CIRCLE_OIDC_TOKEN"),
     remark: Some(
         "a job that was started again with SSH is refused, and CircleCI does not mask these tokens in its logs",
     ),

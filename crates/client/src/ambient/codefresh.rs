@@ -5,7 +5,7 @@
 use countersign_core::{Audience, Provider};
 
 use super::token_service::{Answer, ask, variable, with_audience};
-use super::{AmbientProvider, AudienceChoice, Minted};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted};
 use crate::http::Request;
 use crate::surroundings::Surroundings;
 
@@ -14,6 +14,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Codefresh,
     sign: "CF_OIDC_REQUEST_URL or CF_BUILD_ID",
     audience: AudienceChoice::Asked,
+    job: JobMark::Secret("CF_OIDC_REQUEST_TOKEN"),
     remark: None,
     remedy: |_| {
         "check that OpenID Connect is enabled for the account and that the step runs in a pipeline's build"

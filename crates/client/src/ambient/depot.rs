@@ -6,13 +6,14 @@
 
 use countersign_core::Provider;
 
-use super::{AmbientProvider, AudienceChoice, github};
+use super::{AmbientProvider, AudienceChoice, JobMark, github};
 
 /// Depot CI.
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Depot,
     sign: "a token of the issuer https://identity.depot.dev",
     audience: AudienceChoice::Asked,
+    job: JobMark::Secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     remark: None,
     remedy: |_| "add `permissions: id-token: write` to the job".to_owned(),
     detect: |_| false,

@@ -4,13 +4,14 @@
 
 use countersign_core::Provider;
 
-use super::{AmbientProvider, AudienceChoice, declared};
+use super::{AmbientProvider, AudienceChoice, JobMark, declared};
 
 /// env0.
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Env0,
     sign: "ENV0_OIDC_TOKEN or ENV0_DEPLOYMENT_LOG_ID",
     audience: AudienceChoice::Declared,
+    job: JobMark::IdToken,
     remark: Some("one token serves the whole deployment"),
     remedy: |audience| {
         format!(

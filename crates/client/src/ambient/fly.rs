@@ -6,7 +6,7 @@ use countersign_core::{Audience, Provider};
 use serde_json::json;
 
 use super::token_service::{Answer, ask};
-use super::{AmbientProvider, AudienceChoice, Minted};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted};
 use crate::http::Request;
 use crate::surroundings::Surroundings;
 
@@ -15,6 +15,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Fly,
     sign: "FLY_APP_NAME and FLY_MACHINE_ID",
     audience: AudienceChoice::Asked,
+    job: JobMark::Nothing,
     remark: None,
     remedy: |_| {
         "run this as root in the machine, or let its user read and write the socket /.fly/api".to_owned()

@@ -6,13 +6,14 @@
 
 use countersign_core::Provider;
 
-use super::{AmbientProvider, AudienceChoice, github};
+use super::{AmbientProvider, AudienceChoice, JobMark, github};
 
 /// Forgejo Actions.
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Forgejo,
     sign: "FORGEJO_ACTIONS=true",
     audience: AudienceChoice::Asked,
+    job: JobMark::Secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     remark: None,
     remedy: |_| {
         "add `enable-openid-connect: true` to the job (Forgejo does not read `permissions`)".to_owned()

@@ -4,13 +4,14 @@
 
 use countersign_core::Provider;
 
-use super::{AmbientProvider, AudienceChoice, github};
+use super::{AmbientProvider, AudienceChoice, JobMark, github};
 
 /// Gitea Actions.
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Gitea,
     sign: "GITEA_ACTIONS=true",
     audience: AudienceChoice::Asked,
+    job: JobMark::Secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     remark: None,
     remedy: |_| {
         "add `permissions: id-token: write` to the job, and check that this version of Gitea has id tokens for Actions"

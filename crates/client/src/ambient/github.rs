@@ -5,7 +5,7 @@
 use countersign_core::{Audience, Provider};
 
 use super::token_service::{Answer, ask, variable, with_audience};
-use super::{AmbientProvider, AudienceChoice, Minted};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted};
 use crate::http::Request;
 use crate::surroundings::Surroundings;
 
@@ -14,6 +14,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Github,
     sign: "GITHUB_ACTIONS=true",
     audience: AudienceChoice::Asked,
+    job: JobMark::Secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     remark: None,
     remedy: |_| REMEDY.to_owned(),
     detect: |surroundings| surroundings.variables.is_exactly("GITHUB_ACTIONS", "true"),

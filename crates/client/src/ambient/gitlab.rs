@@ -7,7 +7,7 @@
 
 use countersign_core::{Audience, IdToken, Provider};
 
-use super::{AmbientProvider, AudienceChoice, Minted, Obstacle, declared};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted, Obstacle, declared};
 use crate::surroundings::Surroundings;
 use crate::unverified::UnverifiedClaims;
 use crate::variables::Variables;
@@ -17,6 +17,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Gitlab,
     sign: "GITLAB_CI=true",
     audience: AudienceChoice::Declared,
+    job: JobMark::IdToken,
     remark: Some("one token serves the whole job, and it is as old as the job"),
     remedy: |audience| {
         format!(

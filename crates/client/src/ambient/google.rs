@@ -8,7 +8,7 @@ use countersign_core::{Audience, Provider};
 use serde_json::json;
 
 use super::token_service::{Answer, ask, with_audience};
-use super::{AmbientProvider, AudienceChoice, Minted};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted};
 use crate::http::Request;
 use crate::surroundings::Surroundings;
 
@@ -17,6 +17,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Google,
     sign: "GOOGLE_SERVICE_ACCOUNT_NAME, GCE_METADATA_HOST or a machine of Google's",
     audience: AudienceChoice::Asked,
+    job: JobMark::Nothing,
     remark: Some("everything that runs on this machine has the same identity"),
     remedy: |_| {
         "give the machine a service account, and for GOOGLE_SERVICE_ACCOUNT_NAME the role Service Account OpenID Connect \

@@ -4,7 +4,7 @@
 
 use countersign_core::{Audience, Provider};
 
-use super::{AmbientProvider, AudienceChoice, Minted, declared};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted, declared};
 use crate::surroundings::Surroundings;
 
 /// HCP Terraform.
@@ -12,6 +12,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::HcpTerraform,
     sign: "TFC_RUN_ID or TFC_WORKLOAD_IDENTITY_TOKEN",
     audience: AudienceChoice::Declared,
+    job: JobMark::IdToken,
     remark: Some("one token serves a whole phase of the run"),
     remedy: |audience| {
         format!(

@@ -9,7 +9,7 @@
 use countersign_core::{Audience, Provider};
 
 use super::token_service::variable;
-use super::{AmbientProvider, AudienceChoice, Minted, declared};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted, declared};
 use crate::surroundings::Surroundings;
 
 /// Kubernetes.
@@ -17,6 +17,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Kubernetes,
     sign: "KUBERNETES_SERVICE_HOST and AWS_WEB_IDENTITY_TOKEN_FILE",
     audience: AudienceChoice::Declared,
+    job: JobMark::IdToken,
     remark: Some("one token serves the pod until the kubelet replaces it"),
     remedy: |audience| {
         format!(

@@ -4,13 +4,14 @@
 
 use countersign_core::Provider;
 
-use super::{AmbientProvider, AudienceChoice, declared};
+use super::{AmbientProvider, AudienceChoice, JobMark, declared};
 
 /// Modal.
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Modal,
     sign: "MODAL_IDENTITY_TOKEN or MODAL_TASK_ID",
     audience: AudienceChoice::Fixed("oidc.modal.com"),
+    job: JobMark::IdToken,
     remark: Some("the token lives for 48 hours; let no code that you do not trust see it"),
     remedy: |_| {
         "create the sandbox with `include_oidc_identity_token=True`, and check that the App's name follows Modal's naming \

@@ -4,13 +4,14 @@
 
 use countersign_core::Provider;
 
-use super::{AmbientProvider, AudienceChoice, declared};
+use super::{AmbientProvider, AudienceChoice, JobMark, declared};
 
 /// Semaphore.
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Semaphore,
     sign: "SEMAPHORE=true or SEMAPHORE_OIDC_TOKEN",
     audience: AudienceChoice::Fixed("the URL of the Semaphore organization"),
+    job: JobMark::IdToken,
     remark: Some("one token serves the whole job; in a debug job it is refused"),
     remedy: |_| {
         "check that the organization's plan has OpenID Connect, and that the job is not a debug job"

@@ -4,13 +4,14 @@
 
 use countersign_core::Provider;
 
-use super::{AmbientProvider, AudienceChoice, declared};
+use super::{AmbientProvider, AudienceChoice, JobMark, declared};
 
 /// Spacelift.
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Spacelift,
     sign: "SPACELIFT_OIDC_TOKEN or TF_VAR_spacelift_run_id",
     audience: AudienceChoice::Fixed("the host of the Spacelift account"),
+    job: JobMark::IdToken,
     remark: Some("one token serves the whole run, for an hour; in a proposed run it is refused"),
     remedy: |_| {
         "check that the account's plan has OpenID Connect, and that nothing removed the variable".to_owned()

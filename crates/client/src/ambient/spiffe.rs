@@ -5,7 +5,7 @@
 use countersign_core::{Audience, IdToken, Provider};
 use serde_json::Value;
 
-use super::{AmbientProvider, AudienceChoice, Minted, Obstacle, printed};
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted, Obstacle, printed};
 use crate::command::Command;
 use crate::identity::Source;
 use crate::surroundings::Surroundings;
@@ -15,6 +15,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Spiffe,
     sign: "SPIFFE_ENDPOINT_SOCKET",
     audience: AudienceChoice::Asked,
+    job: JobMark::Nothing,
     remark: Some("a registry can only take it if the trust domain's tokens carry `iss`"),
     remedy: |_| {
         "register the workload with the trust domain's server, and put spire-agent into PATH".to_owned()

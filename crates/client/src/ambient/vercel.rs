@@ -4,13 +4,14 @@
 
 use countersign_core::Provider;
 
-use super::{AmbientProvider, AudienceChoice, declared};
+use super::{AmbientProvider, AudienceChoice, JobMark, declared};
 
 /// Vercel.
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Vercel,
     sign: "VERCEL_OIDC_TOKEN or VERCEL=1",
     audience: AudienceChoice::Declared,
+    job: JobMark::IdToken,
     remark: Some("one token serves the whole build, usually for https://vercel.com/TEAM"),
     remedy: |_| {
         "enable OIDC federation in the project's settings; the token is usually for https://vercel.com/TEAM, so give that \

@@ -25,6 +25,8 @@ mod gitlab;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod job_key;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod resolution;
