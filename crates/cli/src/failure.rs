@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::child::ChildError;
 use crate::paint::{Paint, Tone};
+use crate::token_cache::VARIABLE as CACHE;
 
 /// Anything that has no code of its own.
 pub(crate) const OTHER: u8 = 1;
@@ -39,6 +40,9 @@ pub(crate) enum Failure {
         "--id-token-command expects a program and its arguments, such as `print-token --audience X`; found nothing"
     )]
     IdTokenCommand,
+    /// `COUNTERSIGN_CACHE` says neither yes nor no.
+    #[error("the variable {CACHE} expects 1 or 0; found {0:?}")]
+    CacheVariable(String),
     /// Not as many names as resources.
     #[error("{option} expects one name for each resource; found {names} for {resources}")]
     OneEach {
@@ -151,6 +155,7 @@ impl Failure {
             Self::Endpoint(_)
             | Self::VariableName(_)
             | Self::IdTokenCommand
+            | Self::CacheVariable(_)
             | Self::OneEach { .. }
             | Self::NoRunnerFile { .. }
             | Self::NoGitResource

@@ -12,6 +12,7 @@ mod origin;
 mod paint;
 mod printable;
 mod process;
+mod token_cache;
 mod token_file;
 mod variable_name;
 

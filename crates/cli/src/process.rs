@@ -1,8 +1,9 @@
 //! What this process has around it.
 
 use std::io::{BufRead, Write};
+use std::path::Path;
 
-use countersign_client::Surroundings;
+use countersign_client::{Surroundings, Variables};
 
 use crate::paint::Paint;
 
@@ -22,4 +23,9 @@ pub(crate) struct Process {
     pub quiet: bool,
     /// A number that nobody can guess, from the system.
     pub random: fn() -> u64,
+}
+
+/// Where temporary files go: a GitHub runner empties its own folder after the job, whatever happened.
+pub(crate) fn temporary_folder(variables: &Variables) -> &Path {
+    Path::new(variables.text("RUNNER_TEMP").or_else(|| variables.text("TMPDIR")).unwrap_or("/tmp"))
 }

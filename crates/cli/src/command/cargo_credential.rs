@@ -10,6 +10,7 @@ use crate::job::JobArguments;
 use crate::masking::mask;
 use crate::origin::Origin;
 use crate::process::Process;
+use crate::token_cache::CacheArguments;
 
 const HELP: &str = "\
 In .cargo/config.toml:
@@ -36,6 +37,9 @@ pub(crate) struct Arguments {
     /// Where and who.
     #[command(flatten)]
     job: JobArguments,
+    /// Shared or not.
+    #[command(flatten)]
+    cache: CacheArguments,
 }
 
 /// Where cargo says which registry the token is for (Cargo reference, "cargo:token-from-stdout").
@@ -44,6 +48,7 @@ const INDEX: &str = "CARGO_REGISTRY_INDEX_URL";
 /// Prints the token alone.
 pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode, Failure> {
     let variables = process.surroundings.variables.clone();
+    let cache = arguments.cache.read(&variables)?;
     let client = Client::new(process.surroundings, arguments.job.settings()?)?;
     if let Some(asked) = variables.text(INDEX) {
         let known = arguments.index.as_deref().unwrap_or(client.endpoint().as_str());
@@ -51,7 +56,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
             return Err(Failure::OtherIndex { asked: asked.to_owned(), known: known.to_owned() });
         }
     }
-    let answer = client.login(&arguments.resource)?;
+    let answer = cache.login(&client, &arguments.resource, &mut process.stderr)?;
     mask(&variables, &answer.access_token, &mut process.stderr)?;
     writeln!(process.stdout, "{}", answer.access_token.expose())?;
     process.stdout.flush()?;

@@ -3,14 +3,13 @@
 mod renewal;
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use countersign_client::{Client, FreshToken, RequestedResource, Variables};
+use countersign_client::{Client, FreshToken, RequestedResource};
 use countersign_core::AccessToken;
 
 use crate::child;
@@ -18,7 +17,7 @@ use crate::command::exec::renewal::Renewal;
 use crate::failure::Failure;
 use crate::job::JobArguments;
 use crate::masking::mask;
-use crate::process::Process;
+use crate::process::{Process, temporary_folder};
 use crate::token_file::TokenFile;
 use crate::variable_name::VariableName;
 
@@ -84,7 +83,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     let client = Client::new(process.surroundings, arguments.job.settings()?)?;
     let fresh = FreshToken::obtain(client.clone(), arguments.resource, (process.random)())?;
     mask(&variables, fresh.token(), &mut process.stderr)?;
-    let file = TokenFile::create(folder(&variables), fresh.token()).map_err(Failure::TokenFile)?;
+    let file = TokenFile::create(temporary_folder(&variables), fresh.token()).map_err(Failure::TokenFile)?;
 
     let mut command = Command::new(program);
     command.args(rest);
@@ -126,9 +125,4 @@ const PATIENCE: Duration = Duration::from_secs(3);
 fn read_names(option: &'static str, given: Vec<String>, usual: &str) -> Result<Vec<VariableName>, Failure> {
     let given = if given.is_empty() { vec![usual.to_owned()] } else { given };
     given.into_iter().map(|name| VariableName::read(option, name)).collect()
-}
-
-/// Where temporary files go: a GitHub runner empties its own folder after the job, whatever happened.
-fn folder(variables: &Variables) -> &Path {
-    Path::new(variables.text("RUNNER_TEMP").or_else(|| variables.text("TMPDIR")).unwrap_or("/tmp"))
 }

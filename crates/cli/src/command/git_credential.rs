@@ -13,6 +13,7 @@ use crate::job::JobArguments;
 use crate::masking::mask;
 use crate::origin::Origin;
 use crate::process::Process;
+use crate::token_cache::{CacheArguments, TokenCache};
 
 const HELP: &str = "\
 One line of configuration, and every git command against that server uses the job's identity:
@@ -41,6 +42,9 @@ pub(crate) struct Arguments {
     /// Where and who.
     #[command(flatten)]
     job: JobArguments,
+    /// Shared or not.
+    #[command(flatten)]
+    cache: CacheArguments,
     /// What git wants; it adds this itself
     operation: Operation,
 }
@@ -50,26 +54,31 @@ pub(crate) struct Arguments {
 enum Operation {
     /// A user name and a password
     Get,
-    /// Remember: nothing is, the next command gets a new token
+    /// Remember: nothing is that git would have to bring
     Store,
-    /// Forget: there is nothing
+    /// Forget: the server took the token no more
     Erase,
 }
 
 /// Answers git: a user name and an access token, or nothing if another server is meant.
 pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode, Failure> {
-    if arguments.operation != Operation::Get {
-        return Ok(ExitCode::SUCCESS);
+    let variables = process.surroundings.variables.clone();
+    let cache = arguments.cache.read(&variables)?;
+    match (arguments.operation, &cache) {
+        (Operation::Store, _) | (Operation::Erase, TokenCache::Off) => return Ok(ExitCode::SUCCESS),
+        (Operation::Get, _) | (Operation::Erase, TokenCache::In(_)) => {}
     }
     let request = Request::read(&mut process.stdin)?;
-    let variables = process.surroundings.variables.clone();
     let client = Client::new(process.surroundings, arguments.job.settings()?)?;
     if Origin::of(&request.url()) != Origin::of(client.endpoint().as_str()) {
         return Ok(ExitCode::SUCCESS);
     }
-    let answer = request
-        .resource(arguments.resource, client.endpoint())
-        .and_then(|resource| client.login(&resource).map_err(Failure::from));
+    let resource = request.resource(arguments.resource, client.endpoint());
+    if arguments.operation == Operation::Erase {
+        cache.forget(&client, &resource?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let answer = resource.and_then(|resource| cache.login(&client, &resource, &mut process.stderr));
     let answer = match answer {
         Ok(answer) => answer,
         Err(failure) => {

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::job::JobArguments;
 use crate::masking::mask;
 use crate::process::Process;
+use crate::token_cache::CacheArguments;
 
 const HELP: &str = "\
 Examples:
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// Where and who.
     #[command(flatten)]
     job: JobArguments,
+    /// Shared or not.
+    #[command(flatten)]
+    cache: CacheArguments,
     /// In which form.
     #[command(flatten)]
     form: FormArguments,
@@ -49,10 +53,11 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     let variables = process.surroundings.variables.clone();
     // Before the exchange: an id token shall not be used up for a token that has no place to go.
     let form = arguments.form.read(arguments.resources.len(), &variables)?;
+    let cache = arguments.cache.read(&variables)?;
     let client = Client::new(process.surroundings, arguments.job.settings()?)?;
     let mut answers = Vec::new();
     for resource in arguments.resources {
-        let answer = client.login(&resource)?;
+        let answer = cache.login(&client, &resource, &mut process.stderr)?;
         mask(&variables, &answer.access_token, &mut process.stderr)?;
         answers.push((resource, answer));
     }

@@ -2,6 +2,8 @@
 //! the simulated providers, which `registry` starts.
 
 #[cfg(test)]
+mod cache;
+#[cfg(test)]
 mod cargo;
 #[cfg(test)]
 mod doctor;

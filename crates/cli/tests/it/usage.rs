@@ -120,6 +120,7 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
           --id-token-env <NAME>         The name of the variable that holds an id token; it is exchanged as it is
           --id-token-file <FILE>        The file that holds an id token, read anew for each exchange
           --id-token-command <COMMAND>  The command that prints an id token, split at white space and run anew for each exchange; no shell is between
+          --cache                       Shares the token with the other processes of this job until it is time for the next [default: not, unless `COUNTERSIGN_CACHE` is 1]
           --json                        Prints the server's whole answer as JSON; for several resources, an object of answers by resource
           --github-env <NAME>           Appends to the file in `GITHUB_ENV`: a variable for all later steps of the job; one for each resource
           --github-output <NAME>        Appends to the file in `GITHUB_OUTPUT`: an output of this step; one for each resource
