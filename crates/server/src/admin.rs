@@ -8,8 +8,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+mod pattern;
+
+pub use pattern::{ResourcePattern, ResourcePatternError};
 
 use crate::clock::Randomness;
 
@@ -23,6 +27,8 @@ pub struct AdminToken {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// The resources that it is about.
+    pub resources: Vec<ResourcePattern>,
     /// SHA-256 of the secret.
     #[serde(skip)]
     pub hash: [u8; 32],
@@ -34,18 +40,37 @@ pub struct AdminToken {
     pub last_used_at: Option<UnixTime>,
 }
 
+impl AdminToken {
+    /// Whether it is about that resource, by its canonical text.
+    pub fn covers(&self, resource: &str) -> bool {
+        self.resources.iter().any(|pattern| pattern.matches_text(resource))
+    }
+}
+
 /// What an admin token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Everything.
+    Owner,
+    /// Read and change the publishers of its resources, read what happened to them, and revoke their tokens.
+    Maintainer,
+    /// Read all of that, and change nothing.
+    Auditor,
     /// Ask whether access tokens are good (RFC 7662), and nothing else.
     Registry,
 }
 
 impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Maintainer, Self::Auditor, Self::Registry];
+
     /// The name in commands and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Owner => "owner",
+            Self::Maintainer => "maintainer",
+            Self::Auditor => "auditor",
             Self::Registry => "registry",
         }
     }
@@ -53,14 +78,15 @@ impl Role {
 
 /// No role of that name.
 #[derive(Debug, Error)]
-#[error("expected the role registry, found {0:?}")]
+#[error("expected the role owner, maintainer, auditor or registry, found {0:?}")]
 pub struct UnknownRole(String);
 
 impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(text: &str) -> Result<Self, UnknownRole> {
-        if text == Self::Registry.as_str() { Ok(Self::Registry) } else { Err(UnknownRole(text.to_owned())) }
+        let role = Self::ALL.into_iter().find(|role| role.as_str() == text);
+        role.ok_or_else(|| UnknownRole(text.chars().take(80).collect()))
     }
 }
 

@@ -48,7 +48,16 @@ impl Randomness for SystemRandomness {
 
 /// An id that nobody has used and that sorts by time: a UUID of version 7 (RFC 9562 §5.7).
 pub fn fresh_id(clock: &dyn Clock, randomness: &dyn Randomness) -> String {
+    id(clock.unix_millis(), randomness)
+}
+
+/// The same where the time has been read already.
+pub fn fresh_id_at(now: UnixTime, randomness: &dyn Randomness) -> String {
+    id(u64::try_from(now.as_seconds()).unwrap_or(0).saturating_mul(1000), randomness)
+}
+
+fn id(millis: u64, randomness: &dyn Randomness) -> String {
     let mut random = [0; 10];
     randomness.fill(&mut random);
-    uuid::Builder::from_unix_timestamp_millis(clock.unix_millis(), &random).into_uuid().to_string()
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string()
 }

@@ -1,10 +1,20 @@
 //! The commands that work on the local store.
 
+use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh_id};
+use countersign_server::store::{Actor, Author, ExchangeId};
+
 pub(crate) mod admin_token;
+pub(crate) mod audit;
 pub(crate) mod exchanges;
 pub(crate) mod keys;
 pub(crate) mod presets;
 pub(crate) mod publisher;
+
+/// Whoever runs a command, now.
+pub(crate) fn author() -> Author {
+    let request = ExchangeId(fresh_id(&SystemClock, &SystemRandomness));
+    Author { actor: Actor::Command, at: SystemClock.now(), request }
+}
 
 /// Prints to standard output.
 #[expect(clippy::print_stdout, reason = "a command's result")]

@@ -96,8 +96,8 @@ impl TokenExchange {
         issuer: &Issuer,
         id: &ExchangeId,
     ) -> Result<TokenResponse, ExchangeError> {
-        let resource = &request.resource;
-        let (mut publishers, mut is_current) = self.publishers.remembered(resource, issuer).await?;
+        let (resource, now) = (&request.resource, self.clock.now());
+        let (mut publishers, mut is_current) = self.publishers.remembered(resource, issuer, now).await?;
         for _ in 0..ATTEMPTS {
             match decide(resource, &publishers, token) {
                 Ok(grant) => {
@@ -108,7 +108,7 @@ impl TokenExchange {
                 Err(refusal) if is_current => return Err(ExchangeError::refused(refusal, token, issuer)),
                 Err(_) => {}
             }
-            publishers = self.publishers.current(resource, issuer).await?;
+            publishers = self.publishers.current(resource, issuer, now).await?;
             is_current = true;
         }
         Err(ExchangeError::PublisherKeepsChanging)
@@ -137,6 +137,7 @@ impl TokenExchange {
             Verdict::Replayed => Err(ExchangeError::replayed(token, issuer)),
             Verdict::TooLate => Err(ExchangeError::NothingLeft),
             Verdict::PublisherChanged => Ok(None),
+            Verdict::IssuerDisabled => Err(ExchangeError::IssuerDisabled(token.issuer().to_string())),
         }
     }
 

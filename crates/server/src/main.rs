@@ -32,12 +32,15 @@ enum Command {
     /// Manages the trusted publishers in the local database.
     #[command(subcommand)]
     Publisher(command::publisher::Command),
-    /// Manages the tokens by which registries prove who they are.
+    /// Manages the tokens by which people and registries prove who they are.
     #[command(subcommand)]
     AdminToken(command::admin_token::Command),
     /// Manages the keys that access tokens are signed with.
     #[command(subcommand)]
     Keys(command::keys::Command),
+    /// Verifies, exports and prunes the audit log in the local database.
+    #[command(subcommand)]
+    Audit(command::audit::Command),
     /// Shows what is known of each CI provider: fields, ids, refused events.
     Presets(command::presets::Arguments),
     /// Shows the latest exchanges in the local database, refused ones with their whole explanation.
@@ -76,6 +79,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Publisher(command) => runtime.block_on(command.run()),
         Command::AdminToken(command) => runtime.block_on(command.run()),
         Command::Keys(command) => runtime.block_on(command.run()),
+        Command::Audit(command) => runtime.block_on(command.run()),
         Command::Presets(arguments) => {
             arguments.run();
             Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::{IssuerUrl, Publisher, Resource};
+use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
 use quick_cache::sync::Cache;
 
 use crate::issuers::Issuer;
@@ -32,14 +32,15 @@ impl PublisherCache {
         &self,
         resource: &Resource,
         issuer: &Issuer,
+        now: UnixTime,
     ) -> Result<(Arc<[Publisher]>, bool), StoreError> {
         match self.remembered.get(&(resource.clone(), issuer.policy.issuer().clone())) {
             Some(publishers) => Ok((publishers, false)),
-            None => Ok((self.current(resource, issuer).await?, true)),
+            None => Ok((self.current(resource, issuer, now).await?, true)),
         }
     }
 
-    /// The publishers as they are in the store.
+    /// The publishers as they are in the store at `now`.
     ///
     /// Those that were made while the issuer had another preset are passed over: their conditions were checked against
     /// other meanings of its claims, and nothing would hold them to ids and events.
@@ -47,11 +48,12 @@ impl PublisherCache {
         &self,
         resource: &Resource,
         issuer: &Issuer,
+        now: UnixTime,
     ) -> Result<Arc<[Publisher]>, StoreError> {
         let url = issuer.policy.issuer();
         let (fitting, others): (Vec<Publisher>, Vec<Publisher>) = self
             .store
-            .publishers_of(resource, url)
+            .publishers_of(resource, url, now)
             .await?
             .into_iter()
             .partition(|p| p.rules.provider() == issuer.provider);

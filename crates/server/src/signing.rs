@@ -16,7 +16,8 @@ mod seal;
 pub use seal::{EncryptionKey, EncryptionKeyError};
 
 use crate::clock::Randomness;
-use crate::store::{SealedKey, Store, StoreError};
+use crate::clock::fresh_id_at;
+use crate::store::{Actor, Author, ExchangeId, SealedKey, Store, StoreError};
 use key::SigningKey;
 
 /// How long a new key is published before it signs: twice what registries cache key sets for.
@@ -166,7 +167,8 @@ async fn usable(
         Some(newest) if now.since(newest.active_from) >= rotate_after => now + LEAD,
         Some(_) => return Ok(published(all, now)),
     };
-    if add_after(&all, store, key::make(encryption, now, active_from, randomness)?).await? {
+    let author = Author { actor: Actor::Server, at: now, request: ExchangeId(fresh_id_at(now, randomness)) };
+    if add_after(&all, store, key::make(encryption, now, active_from, randomness)?, &author).await? {
         tracing::info!(active_from = active_from.as_seconds(), "made a new signing key");
     }
     Ok(published(store.signing_keys().await?, now))
@@ -176,18 +178,23 @@ async fn usable(
 pub async fn rotate(
     store: &dyn Store,
     encryption: &EncryptionKey,
-    now: UnixTime,
     lead: Duration,
+    author: &Author,
     randomness: &dyn Randomness,
 ) -> Result<SealedKey, SigningError> {
     let all = store.signing_keys().await?;
-    let next = key::make(encryption, now, now + lead, randomness)?;
-    if add_after(&all, store, next.clone()).await? { Ok(next) } else { Err(SigningError::Overtaken) }
+    let next = key::make(encryption, author.at, author.at + lead, randomness)?;
+    if add_after(&all, store, next.clone(), author).await? { Ok(next) } else { Err(SigningError::Overtaken) }
 }
 
 /// Adds a key if those that were seen are still all.
-async fn add_after(seen: &[SealedKey], store: &dyn Store, next: SealedKey) -> Result<bool, StoreError> {
-    store.add_signing_key(next, seen.last().map(|key| key.kid.as_str())).await
+async fn add_after(
+    seen: &[SealedKey],
+    store: &dyn Store,
+    next: SealedKey,
+    author: &Author,
+) -> Result<bool, StoreError> {
+    store.add_signing_key(next, seen.last().map(|key| key.kid.as_str()), author).await
 }
 
 /// Of a key that has stopped signing, the last token ends an hour after its successor took over.

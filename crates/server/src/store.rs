@@ -1,65 +1,88 @@
-//! What must outlive the process: publishers, the ledger, signing keys.
-
-use std::fmt;
+//! What must outlive the process: publishers, the ledger, signing keys, and who changed what.
 
 use async_trait::async_trait;
-use countersign_core::publisher::{PublisherId, PublisherIdError, PublisherState, Revision};
-use countersign_core::{IssuerUrl, Publisher, ReplayKey, Resource, Rules, UnixTime};
-use serde::Serialize;
+use countersign_core::publisher::PublisherId;
+use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
 use thiserror::Error;
 
+pub mod audit;
+mod exchange;
+mod issuer;
+mod page;
+mod publisher;
 pub mod sqlite;
 
+pub use audit::{Actor, Author, Change, ChangeFilter};
+pub use exchange::{
+    Exchange, ExchangeFilter, ExchangeId, Issuance, Outcome, RecordedExchange, StatusEntry, Verdict,
+};
+pub use issuer::StoredIssuer;
+pub use page::{Page, Part};
+pub use publisher::{
+    Conflict, IdempotencyKey, ListedPublisher, PublisherChange, PublisherFilter, UnreadablePublisher,
+};
 pub use sqlite::SqliteStore;
 
 use crate::admin::AdminToken;
+use audit::{ChainBreak, ChainHead, Verified};
 
 /// The durable state of a server, in operations of the domain. Every implementation passes one conformance suite.
 ///
 /// Correctness rests on constraints and compare-and-swap inside each operation, never on the order in which a caller
-/// makes them.
+/// makes them. Whatever changes something but the ledger takes an [`Author`], and is in the audit log when it returns.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The publishers of a resource for an issuer, disabled ones included.
+    /// The publishers of a resource for an issuer, disabled ones included; without those whose time was up at `now`.
     async fn publishers_of(
         &self,
         resource: &Resource,
         issuer: &IssuerUrl,
+        now: UnixTime,
     ) -> Result<Vec<Publisher>, StoreError>;
 
-    /// All publishers, or those of one resource, oldest first.
-    async fn list_publishers(&self, resource: Option<&Resource>) -> Result<Vec<ListedPublisher>, StoreError>;
+    /// A publisher with its history.
+    async fn publisher(&self, id: &PublisherId) -> Result<Option<ListedPublisher>, StoreError>;
 
-    /// Adds a publisher and records the change.
-    async fn add_publisher(&self, publisher: Publisher, at: UnixTime) -> Result<(), StoreError>;
-
-    /// Enables or disables a publisher and records the change; `None` if there is none of that id. Disabling it ends its
-    /// tokens, and enabling it again does not bring them back.
-    async fn set_publisher_state(
+    /// The publishers that fit, oldest first.
+    async fn publishers(
         &self,
-        id: &PublisherId,
-        state: PublisherState,
-        at: UnixTime,
-    ) -> Result<Option<Publisher>, StoreError>;
+        filter: &PublisherFilter,
+        page: &Page,
+    ) -> Result<Part<ListedPublisher>, StoreError>;
 
-    /// Removes a publisher, which ends its tokens, and records the change. Returns its resource; `None` if there is none of
-    /// that id.
-    async fn remove_publisher(&self, id: &PublisherId, at: UnixTime) -> Result<Option<String>, StoreError>;
+    /// Makes all of the changes or none. Returns the publishers as they are then, without the removed ones; those of the
+    /// first call if `once` was used before for the same request.
+    async fn change_publishers(
+        &self,
+        changes: Vec<PublisherChange>,
+        author: &Author,
+        once: Option<IdempotencyKey>,
+    ) -> Result<Result<Vec<ListedPublisher>, Conflict>, StoreError>;
 
     /// Records an exchange. When it returns, the record is on disk; a grant counts only if it says [`Verdict::Recorded`].
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError>;
 
-    /// The latest exchanges, newest first.
-    async fn latest_exchanges(&self, limit: u32) -> Result<Vec<RecordedExchange>, StoreError>;
+    /// An exchange.
+    async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError>;
 
-    /// Whether a token that was issued is still good: not revoked, and its publisher has been in force ever since.
+    /// The exchanges that fit, newest first. A long search comes back with what it has, and goes on with the next part.
+    async fn exchanges(
+        &self,
+        filter: &ExchangeFilter,
+        page: &Page,
+    ) -> Result<Part<RecordedExchange>, StoreError>;
+
+    /// Whether a token that was issued was neither revoked nor lost its publisher since. Says nothing of its expiry.
     async fn is_live(&self, token: &ExchangeId) -> Result<bool, StoreError>;
 
     /// Revokes a token; `false` if there is none of that id, or it was revoked before.
-    async fn revoke_token(&self, token: &ExchangeId, at: UnixTime) -> Result<bool, StoreError>;
+    async fn revoke_token(&self, token: &ExchangeId, author: &Author) -> Result<bool, StoreError>;
+
+    /// The indices of the revoked tokens in a status list, in order.
+    async fn revoked_in(&self, status_list: &str) -> Result<Vec<u32>, StoreError>;
 
     /// Adds an admin token.
-    async fn add_admin_token(&self, token: AdminToken) -> Result<(), StoreError>;
+    async fn add_admin_token(&self, token: AdminToken, author: &Author) -> Result<(), StoreError>;
 
     /// All admin tokens, oldest first.
     async fn admin_tokens(&self) -> Result<Vec<AdminToken>, StoreError>;
@@ -69,151 +92,56 @@ pub trait Store: Send + Sync {
     -> Result<Option<AdminToken>, StoreError>;
 
     /// Removes an admin token; `false` if there is none of that id.
-    async fn remove_admin_token(&self, id: &str) -> Result<bool, StoreError>;
+    async fn remove_admin_token(&self, id: &str, author: &Author) -> Result<bool, StoreError>;
 
     /// The signing keys, in the order in which they sign.
     async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError>;
 
     /// Adds a signing key after `last`, the last one that the caller saw. `false` if another came in between: then nothing
     /// changes, so that of several processes that find a key due only one adds it.
-    async fn add_signing_key(&self, key: SealedKey, last: Option<&str>) -> Result<bool, StoreError>;
+    async fn add_signing_key(
+        &self,
+        key: SealedKey,
+        last: Option<&str>,
+        author: &Author,
+    ) -> Result<bool, StoreError>;
 
     /// Revokes a signing key; `false` if there is none of that id, or it was revoked before.
-    async fn revoke_signing_key(&self, kid: &str, at: UnixTime) -> Result<bool, StoreError>;
+    async fn revoke_signing_key(&self, kid: &str, author: &Author) -> Result<bool, StoreError>;
+
+    /// The issuers that were added to the configured ones, and those that are switched off.
+    async fn issuers(&self) -> Result<Vec<StoredIssuer>, StoreError>;
+
+    /// Adds an issuer; `false` if it is there already.
+    async fn add_issuer(&self, issuer: StoredIssuer, author: &Author) -> Result<bool, StoreError>;
+
+    /// Removes an issuer that was added, and ends the tokens that were issued for its runs; `false` if there is none.
+    async fn remove_issuer(&self, url: &IssuerUrl, author: &Author) -> Result<bool, StoreError>;
+
+    /// Switches an issuer off, which ends the tokens that were issued for its runs, or on again. `false` if it was so.
+    async fn switch_issuer(
+        &self,
+        url: &IssuerUrl,
+        switch: Switch,
+        author: &Author,
+    ) -> Result<bool, StoreError>;
+
+    /// The changes on record that fit, newest first.
+    async fn changes(&self, filter: &ChangeFilter, page: &Page) -> Result<Part<Change>, StoreError>;
+
+    /// Follows the audit log's chains from the beginning, and makes sure that `noted`, heads that were noted down earlier,
+    /// are part of them.
+    async fn verify_audit_log(
+        &self,
+        noted: Vec<ChainHead>,
+    ) -> Result<Result<Verified, ChainBreak>, StoreError>;
+
+    /// Removes pending publishers whose time was up, and, if `keep_since` is set, the oldest rows from before it; each call
+    /// does so much that nothing else waits for long. `true` if there is more to do.
+    async fn tidy(&self, author: &Author, keep_since: Option<UnixTime>) -> Result<bool, StoreError>;
 
     /// Makes sure that the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;
-}
-
-/// One exchange to record: what was asked, and what was decided.
-#[derive(Clone, Debug)]
-pub struct Exchange {
-    /// Its id, which is also the request id and the `jti` of the token that was issued.
-    pub id: ExchangeId,
-    /// When.
-    pub at: UnixTime,
-    /// The resource that was asked for, if the request got that far.
-    pub resource: Option<Resource>,
-    /// The issuer of the id token, believed only if `outcome` says so.
-    pub issuer: Option<String>,
-    /// The subject of the id token, once verified.
-    pub subject: Option<String>,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// The claims that matter, and the decision in full, as JSON.
-    pub detail: String,
-}
-
-/// What came of an exchange.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// A token, if the ledger agrees.
-    Issued(Box<Issuance>),
-    /// Nothing was issued; the reason's stable code.
-    Refused(&'static str),
-}
-
-/// Everything that has to hold at the moment a token is recorded.
-#[derive(Clone, Debug)]
-pub struct Issuance {
-    /// The publisher that trusts the run, in exactly this revision.
-    pub publisher: PublisherId,
-    /// See above.
-    pub revision: Revision,
-    /// The publisher's rules with ids that this run teaches.
-    pub learned: Option<Rules>,
-    /// The issuer of the id token.
-    pub issuer: IssuerUrl,
-    /// The id token.
-    pub id_token: ReplayKey,
-    /// How many tokens the id token may buy.
-    pub max_exchanges: u32,
-    /// Until when the id token must be remembered: its `exp` plus the leeway.
-    pub forget_at: UnixTime,
-    /// When the access token ends.
-    pub expires_at: UnixTime,
-}
-
-/// What the ledger says to an issuance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is on record.
-    Recorded,
-    /// The id token has bought all that it may; nothing is recorded.
-    Replayed,
-    /// The id token ended while the exchange waited, and its uses may have been forgotten; nothing is recorded.
-    TooLate,
-    /// The publisher is gone or not what the decision was made on; nothing is recorded.
-    PublisherChanged,
-}
-
-/// An exchange's id: a UUID of version 7.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct ExchangeId(pub String);
-
-impl fmt::Display for ExchangeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A publisher with its history.
-#[derive(Clone, Debug, Serialize)]
-pub struct ListedPublisher {
-    /// The publisher, or what is known of one that this version cannot read.
-    #[serde(flatten, serialize_with = "either")]
-    pub publisher: Result<Publisher, UnreadablePublisher>,
-    /// When it was added.
-    pub created_at: UnixTime,
-    /// When it last let a run in.
-    pub last_used_at: Option<UnixTime>,
-    /// How often it let a run in.
-    pub exchanges: u64,
-}
-
-/// A publisher that this version refuses to read: it trusts nobody, and can be removed.
-#[derive(Clone, Debug, Serialize)]
-pub struct UnreadablePublisher {
-    /// Its id.
-    pub id: String,
-    /// Its resource.
-    pub resource: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-fn either<S: serde::Serializer>(
-    publisher: &Result<Publisher, UnreadablePublisher>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match publisher {
-        Ok(publisher) => publisher.serialize(serializer),
-        Err(unreadable) => unreadable.serialize(serializer),
-    }
-}
-
-/// An exchange as the ledger has it.
-#[derive(Clone, Debug, Serialize)]
-pub struct RecordedExchange {
-    /// Its id.
-    pub id: ExchangeId,
-    /// When.
-    pub at: UnixTime,
-    /// `issued`, or the reason's code.
-    pub outcome: String,
-    /// The resource.
-    pub resource: Option<String>,
-    /// The issuer.
-    pub issuer: Option<String>,
-    /// The subject.
-    pub subject: Option<String>,
-    /// The publisher that let it in.
-    pub publisher: Option<String>,
-    /// When the issued token ends.
-    pub expires_at: Option<UnixTime>,
-    /// Claims and decision.
-    pub detail: serde_json::Value,
 }
 
 /// A signing key as it is stored: the private half encrypted (invariant 9: the database holds no usable secret).
@@ -229,6 +157,15 @@ pub struct SealedKey {
     pub active_from: UnixTime,
     /// When it was revoked.
     pub revoked_at: Option<UnixTime>,
+}
+
+/// Whether an issuer's tokens are exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// They are.
+    On,
+    /// They are not, and those that were are worth nothing any more.
+    Off,
 }
 
 /// Why the store did not do what it was asked.
@@ -271,8 +208,9 @@ pub enum StoreError {
     },
 }
 
-impl From<PublisherIdError> for StoreError {
-    fn from(error: PublisherIdError) -> Self {
-        Self::Row(error.to_string())
+impl StoreError {
+    /// A row with a value that this version cannot read.
+    pub(crate) fn unreadable(problem: impl std::fmt::Display) -> Self {
+        Self::Row(problem.to_string())
     }
 }

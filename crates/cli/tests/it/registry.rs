@@ -8,7 +8,9 @@ use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh
 use countersign_server::config::Config;
 use countersign_server::http::App;
 use countersign_server::serve::{Server, Surroundings};
-use countersign_server::store::RecordedExchange;
+use countersign_server::store::{
+    Actor, Author, ExchangeFilter, ExchangeId, Page, PublisherChange, RecordedExchange,
+};
 use countersign_simulator::{Overrides, Simulator};
 use countersign_verify::{AccessTokenError, AccessTokenVerifier, AuthorizedAccess};
 use tempfile::TempDir;
@@ -92,7 +94,10 @@ impl Registry {
             state: PublisherState::Enabled,
             revision: Revision(1),
         };
-        self.app.exchange.store.add_publisher(publisher, SystemClock.now()).await.unwrap();
+        let request = ExchangeId(fresh_id(&SystemClock, &SystemRandomness));
+        let author = Author { actor: Actor::Command, at: SystemClock.now(), request };
+        let add = PublisherChange::Add { publisher: Box::new(publisher), pending_until: None };
+        self.app.exchange.store.change_publishers(vec![add], &author, None).await.unwrap().unwrap();
     }
 
     /// A job on GitHub that may mint id tokens.
@@ -112,7 +117,13 @@ impl Registry {
 
     /// The exchanges on record, newest first.
     pub(crate) async fn exchanges(&self) -> Vec<RecordedExchange> {
-        self.app.exchange.store.latest_exchanges(100).await.unwrap()
+        self.app
+            .exchange
+            .store
+            .exchanges(&ExchangeFilter::default(), &Page::first(100))
+            .await
+            .unwrap()
+            .entries
     }
 
     /// Whether the token that was issued last is neither revoked nor withdrawn.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
-use countersign_server::admin::{AdminToken, Role, fresh_secret, hash};
+use countersign_server::admin::{AdminToken, ResourcePattern, Role, fresh_secret, hash};
 use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh_id};
 use countersign_server::store::{SqliteStore, Store as _};
 use secrecy::ExposeSecret as _;
 
-use super::{say, written};
+use super::{author, say, written};
 use crate::Common;
 
 #[derive(Debug, Subcommand)]
@@ -26,9 +26,13 @@ pub(crate) enum Command {
 pub(crate) struct Add {
     /// Who will have it, such as upload-server.
     name: String,
-    /// What it may do: registry (introspect access tokens).
+    /// What it may do: owner (everything), maintainer (the publishers of its resources), auditor (read what happened to its
+    /// resources) or registry (introspect access tokens).
     #[arg(long)]
     role: Role,
+    /// The resources that it is about, such as acme/* or pkg:pypi/acme-*; a maintainer needs at least one, others have all.
+    #[arg(long = "resource", value_name = "PATTERN")]
+    resources: Vec<ResourcePattern>,
     /// In how many days it ends.
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     days: u32,
@@ -65,19 +69,33 @@ impl Command {
 
 impl Add {
     async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let resources = match (self.role, self.resources.is_empty()) {
+            (Role::Maintainer, true) => bail!(
+                "a maintainer needs --resource with the resources that it may manage, such as --resource 'acme/*'"
+            ),
+            (_, true) => vec![ResourcePattern::everything()],
+            (Role::Maintainer | Role::Auditor, false) => self.resources,
+            (Role::Owner | Role::Registry, false) => {
+                bail!(
+                    "--resource is for maintainers and auditors; the role {} is about everything",
+                    self.role
+                )
+            }
+        };
+        let store = SqliteStore::open(&self.common.load()?.database)?;
         let secret = fresh_secret(&SystemRandomness);
         let now = SystemClock.now();
         let token = AdminToken {
             id: fresh_id(&SystemClock, &SystemRandomness),
             name: self.name,
             role: self.role,
+            resources,
             hash: hash(&secret),
             created_at: now,
             expires_at: now + Duration::from_hours(24) * self.days,
             last_used_at: None,
         };
-        store.add_admin_token(token.clone()).await?;
+        store.add_admin_token(token.clone(), &author()).await?;
         // The one place that shows a secret, to the person who asked for it.
         say(secret.expose_secret());
         super::complain(&format!(
@@ -103,10 +121,11 @@ impl List {
                 .last_used_at
                 .map_or_else(|| "never used".to_owned(), |at| format!("last used {}", written(at)));
             say(&format!(
-                "{}  {}  {}  until {}  {used}",
+                "{}  {}  {}  {}  until {}  {used}",
                 token.id,
                 token.role,
                 token.name,
+                patterns(token),
                 written(token.expires_at)
             ));
         }
@@ -117,10 +136,15 @@ impl List {
 impl Remove {
     async fn run(self) -> anyhow::Result<()> {
         let store = SqliteStore::open_existing(&self.common.load()?.database)?;
-        if !store.remove_admin_token(&self.id).await? {
+        if !store.remove_admin_token(&self.id, &author()).await? {
             bail!("there is no admin token {}; `admin-token list` shows those there are", self.id);
         }
         say(&format!("removed the admin token {}", self.id));
         Ok(())
     }
+}
+
+fn patterns(token: &AdminToken) -> String {
+    let patterns: Vec<String> = token.resources.iter().map(ToString::to_string).collect();
+    patterns.join(" ")
 }

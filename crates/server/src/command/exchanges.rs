@@ -1,6 +1,6 @@
 //! `countersign-server exchanges`.
 
-use countersign_server::store::{RecordedExchange, SqliteStore, Store as _};
+use countersign_server::store::{ExchangeFilter, Page, RecordedExchange, SqliteStore, Store as _};
 
 use super::{say, written};
 use crate::Common;
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let store = SqliteStore::open_existing(&self.common.load()?.database)?;
-        let exchanges = store.latest_exchanges(self.limit).await?;
+        let exchanges = store.exchanges(&ExchangeFilter::default(), &Page::first(self.limit)).await?.entries;
         if self.json {
             say(&serde_json::to_string_pretty(&exchanges)?);
             return Ok(());

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
-use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness};
+use countersign_server::clock::SystemRandomness;
 use countersign_server::signing::{self, EncryptionKey, LEAD};
 use countersign_server::store::{SealedKey, SqliteStore, Store as _};
 
-use super::{say, written};
+use super::{author, say, written};
 use crate::{Common, variable};
 
 #[derive(Debug, Subcommand)]
@@ -78,7 +78,7 @@ impl Rotate {
             &SystemRandomness,
         )?;
         let lead = if self.now { Duration::ZERO } else { LEAD };
-        let key = signing::rotate(&store, &encryption, SystemClock.now(), lead, &SystemRandomness).await?;
+        let key = signing::rotate(&store, &encryption, lead, &author(), &SystemRandomness).await?;
         say(&described(&key));
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Rotate {
 impl Revoke {
     async fn run(self) -> anyhow::Result<()> {
         let store = SqliteStore::open_existing(&self.common.load()?.database)?;
-        if !store.revoke_signing_key(&self.kid, SystemClock.now()).await? {
+        if !store.revoke_signing_key(&self.kid, &author()).await? {
             bail!("there is no signing key {} in use; `keys list` shows those there are", self.kid);
         }
         say(&format!("revoked the signing key {}; a running server takes another within a second", self.kid));

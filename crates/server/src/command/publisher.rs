@@ -6,11 +6,13 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use countersign_core::publisher::{PublisherId, PublisherState, RawRules, Revision};
 use countersign_core::{IssuerUrl, Permission, Provider, Publisher, Resource, Rules, Scalar};
-use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh_id};
+use countersign_server::clock::{SystemClock, SystemRandomness, fresh_id};
 use countersign_server::config::Config;
-use countersign_server::store::{ListedPublisher, SqliteStore, Store as _};
+use countersign_server::store::{
+    ListedPublisher, Page, PublisherChange, PublisherFilter, SqliteStore, Store as _,
+};
 
-use super::{say, written};
+use super::{author, say, written};
 use crate::Common;
 
 #[derive(Debug, Subcommand)]
@@ -111,7 +113,10 @@ impl Add {
             state: PublisherState::Enabled,
             revision: Revision(1),
         };
-        SqliteStore::open(&config.database)?.add_publisher(publisher.clone(), SystemClock.now()).await?;
+        let add = PublisherChange::Add { publisher: Box::new(publisher.clone()), pending_until: None };
+        // A new publisher conflicts with nothing: its id is fresh.
+        let _added =
+            SqliteStore::open(&config.database)?.change_publishers(vec![add], &author(), None).await?;
         if self.json {
             return show_json(&publisher);
         }
@@ -150,7 +155,8 @@ impl Add {
 impl List {
     async fn run(self) -> anyhow::Result<()> {
         let store = SqliteStore::open_existing(&self.common.load()?.database)?;
-        let publishers = store.list_publishers(self.resource.as_ref()).await?;
+        let filter = PublisherFilter { resource: self.resource, ..PublisherFilter::default() };
+        let publishers = store.publishers(&filter, &Page::first(u32::MAX - 1)).await?.entries;
         if self.json {
             return show_json(&publishers);
         }
@@ -167,15 +173,18 @@ impl List {
 impl Change {
     async fn set_state(self, state: PublisherState) -> anyhow::Result<()> {
         let store = SqliteStore::open_existing(&self.common.load()?.database)?;
-        let changed = store.set_publisher_state(&self.id, state, SystemClock.now()).await?;
+        let change = PublisherChange::SetState { id: self.id.clone(), expected: None, state };
+        let changed = store.change_publishers(vec![change], &author(), None).await?;
         let done = if state == PublisherState::Enabled { "enabled" } else { "disabled" };
-        self.report(changed.map(|publisher| publisher.resource.to_string()), done)
+        self.report(changed.ok().and_then(|changed| Some(changed.first()?.resource())), done)
     }
 
     async fn remove(self) -> anyhow::Result<()> {
         let store = SqliteStore::open_existing(&self.common.load()?.database)?;
-        let removed = store.remove_publisher(&self.id, SystemClock.now()).await?;
-        self.report(removed, "removed")
+        let resource = store.publisher(&self.id).await?.map(|publisher| publisher.resource());
+        let change = PublisherChange::Remove { id: self.id.clone(), expected: None };
+        let removed = store.change_publishers(vec![change], &author(), None).await?;
+        self.report(removed.ok().and(resource), "removed")
     }
 
     fn report(&self, resource: Option<String>, done: &str) -> anyhow::Result<()> {

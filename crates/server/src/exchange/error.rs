@@ -22,6 +22,11 @@ pub enum ExchangeError {
         "the issuer {0} is not one whose id tokens are exchanged here; whoever runs this server can add it to [[issuers]]"
     )]
     UnknownIssuer(String),
+    /// Whoever runs the server has switched it off.
+    #[error(
+        "id tokens of the issuer {0} are not exchanged at the moment; whoever runs this server has switched it off"
+    )]
+    IssuerDisabled(String),
     /// Its key is not the issuer's, or the issuer's keys cannot be had.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -113,6 +118,7 @@ impl ExchangeError {
         match self {
             Self::Malformed(error) => error.code(),
             Self::UnknownIssuer(_) => "unknown_issuer",
+            Self::IssuerDisabled(_) => "issuer_disabled",
             Self::Key(error) => error.code(),
             Self::Unverified(error) => error.code(),
             Self::Refused(refused) if refused.refusal.publishers().is_empty() => "no_publisher",

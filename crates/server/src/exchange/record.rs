@@ -54,6 +54,7 @@ pub(super) fn issued(
             max_exchanges: issuer.max_exchanges,
             forget_at: token.expires_at() + LEEWAY,
             expires_at,
+            status: None,
         })),
         detail: detail.written(),
     }

@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use countersign_core::token_exchange::ErrorCode;
 
 use super::{App, body, do_not_store, error};
-use crate::store::ExchangeId;
+use crate::store::{Actor, Author, ExchangeId};
 
 /// Answers 200 for tokens that are unknown, expired or revoked already, as §2.2 wants: they are as dead as can be.
-pub(super) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
-    let token = match body::token(request).await {
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    Extension(request): Extension<ExchangeId>,
+    body: Request,
+) -> Response {
+    let token = match body::token(body).await {
         Ok(token) => token,
         Err(refusal) => return refusal,
     };
@@ -20,7 +25,8 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Res
     // Only a token with our signature reaches the database: strangers cannot keep the disk busy.
     if let Ok(claims) = app.exchange.signer.keys().verifier().authenticate(&token, now) {
         let id = ExchangeId(claims.jti);
-        if let Err(failure) = app.exchange.store.revoke_token(&id, now).await {
+        let author = Author { actor: Actor::Holder, at: now, request };
+        if let Err(failure) = app.exchange.store.revoke_token(&id, &author).await {
             tracing::error!(%failure, token = %id, "a token could not be revoked");
             return error(
                 StatusCode::SERVICE_UNAVAILABLE,

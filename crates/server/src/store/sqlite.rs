@@ -6,20 +6,34 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_core::publisher::{PublisherId, PublisherState};
+use countersign_core::publisher::PublisherId;
 use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction};
 use tokio::sync::{Semaphore, oneshot};
 
 mod admin_tokens;
+mod audit;
+mod changes;
+mod conditions;
 mod exchanges;
+mod idempotency;
+mod issuers;
+mod journal;
 mod keys;
 mod publishers;
 mod schema;
+mod search;
 mod writer;
 
-use super::{Exchange, ExchangeId, ListedPublisher, RecordedExchange, SealedKey, Store, StoreError, Verdict};
+use super::audit::{ChainBreak, ChainHead, Verified};
+use super::{
+    Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdempotencyKey,
+    ListedPublisher, Page, Part, PublisherChange, PublisherFilter, RecordedExchange, SealedKey, Store,
+    StoreError, StoredIssuer, Switch, Verdict,
+};
 use crate::admin::AdminToken;
+use changes::Stop;
+use journal::Journal;
 use writer::{Job, Writer};
 
 /// SQLite behind [`Store`]. Durable when it answers: `synchronous = FULL`.
@@ -34,6 +48,8 @@ pub struct SqliteStore {
 const READERS: usize = 4;
 /// How long an exchange waits to be recorded.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What one call of `tidy` removes of each kind at most.
+const TIDY: u32 = 100;
 
 impl SqliteStore {
     /// Opens a file that is there already.
@@ -90,7 +106,7 @@ impl SqliteStore {
     /// Runs a change in a transaction of its own on the writing thread.
     async fn write<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job = Job::change(move |transaction| {
@@ -104,6 +120,22 @@ impl SqliteStore {
         });
         self.writer.submit(job)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The same for a change that goes to the audit log. An error of `change` leaves neither.
+    async fn change<T: Send + 'static>(
+        &self,
+        author: &Author,
+        change: impl FnOnce(&Transaction<'_>, &mut Journal, &Author) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let author = author.clone();
+        self.write(move |transaction| {
+            let mut journal = Journal::open(transaction)?;
+            let value = change(transaction, &mut journal, &author)?;
+            journal.seal(transaction)?;
+            Ok(value)
+        })
+        .await
     }
 }
 
@@ -139,33 +171,50 @@ impl Store for SqliteStore {
         &self,
         resource: &Resource,
         issuer: &IssuerUrl,
+        now: UnixTime,
     ) -> Result<Vec<Publisher>, StoreError> {
         let (resource, issuer) = (resource.to_string(), issuer.to_string());
-        self.read(move |connection| publishers::of(connection, &resource, &issuer)).await
+        self.read(move |connection| publishers::of(connection, &resource, &issuer, now)).await
     }
 
-    async fn list_publishers(&self, resource: Option<&Resource>) -> Result<Vec<ListedPublisher>, StoreError> {
-        let resource = resource.map(ToString::to_string);
-        self.read(move |connection| publishers::list(connection, resource.as_deref())).await
+    async fn publisher(&self, id: &PublisherId) -> Result<Option<ListedPublisher>, StoreError> {
+        let id = id.clone();
+        self.read(move |connection| publishers::one(connection, &id)).await
     }
 
-    async fn add_publisher(&self, publisher: Publisher, at: UnixTime) -> Result<(), StoreError> {
-        self.write(move |transaction| publishers::add(transaction, &publisher, at)).await
-    }
-
-    async fn set_publisher_state(
+    async fn publishers(
         &self,
-        id: &PublisherId,
-        state: PublisherState,
-        at: UnixTime,
-    ) -> Result<Option<Publisher>, StoreError> {
-        let id = id.clone();
-        self.write(move |transaction| publishers::set_state(transaction, &id, state, at)).await
+        filter: &PublisherFilter,
+        page: &Page,
+    ) -> Result<Part<ListedPublisher>, StoreError> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.read(move |connection| publishers::list(connection, &filter, &page)).await
     }
 
-    async fn remove_publisher(&self, id: &PublisherId, at: UnixTime) -> Result<Option<String>, StoreError> {
-        let id = id.clone();
-        self.write(move |transaction| publishers::remove(transaction, &id, at)).await
+    async fn change_publishers(
+        &self,
+        changes: Vec<PublisherChange>,
+        author: &Author,
+        once: Option<IdempotencyKey>,
+    ) -> Result<Result<Vec<ListedPublisher>, Conflict>, StoreError> {
+        let author = author.clone();
+        let (reply, answer) = oneshot::channel();
+        let job = Job::change(move |transaction| {
+            let made = transaction.map_err(Stop::Store).and_then(|transaction| {
+                let mut journal = Journal::open(&transaction)?;
+                let made = changes::make(&transaction, &mut journal, &author, &changes, once.as_ref())?;
+                journal.seal(&transaction)?;
+                transaction.commit()?;
+                Ok(made)
+            });
+            drop(reply.send(match made {
+                Ok(made) => Ok(Ok(made)),
+                Err(Stop::Conflict(conflict)) => Ok(Err(conflict)),
+                Err(Stop::Store(error)) => Err(error),
+            }));
+        });
+        self.writer.submit(job)?;
+        answer.await.map_err(|_| StoreError::Closed)?
     }
 
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
@@ -178,18 +227,43 @@ impl Store for SqliteStore {
             .map_err(|_| StoreError::Closed)?
     }
 
+    async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError> {
+        let id = id.0.clone();
+        self.read(move |connection| search::one(connection, &id)).await
+    }
+
+    async fn exchanges(
+        &self,
+        filter: &ExchangeFilter,
+        page: &Page,
+    ) -> Result<Part<RecordedExchange>, StoreError> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.read(move |connection| search::all(connection, &filter, &page)).await
+    }
+
     async fn is_live(&self, token: &ExchangeId) -> Result<bool, StoreError> {
         let id = token.0.clone();
         self.read(move |connection| exchanges::is_live(connection, &id)).await
     }
 
-    async fn revoke_token(&self, token: &ExchangeId, at: UnixTime) -> Result<bool, StoreError> {
-        let id = token.0.clone();
-        self.write(move |transaction| exchanges::revoke(transaction, &id, at)).await
+    async fn revoke_token(&self, token: &ExchangeId, author: &Author) -> Result<bool, StoreError> {
+        let id = token.clone();
+        self.change(author, move |transaction, journal, author| {
+            exchanges::revoke(transaction, journal, author, &id)
+        })
+        .await
     }
 
-    async fn add_admin_token(&self, token: AdminToken) -> Result<(), StoreError> {
-        self.write(move |transaction| admin_tokens::add(transaction, &token)).await
+    async fn revoked_in(&self, status_list: &str) -> Result<Vec<u32>, StoreError> {
+        let list = status_list.to_owned();
+        self.read(move |connection| exchanges::revoked_in(connection, &list)).await
+    }
+
+    async fn add_admin_token(&self, token: AdminToken, author: &Author) -> Result<(), StoreError> {
+        self.change(author, move |transaction, journal, author| {
+            admin_tokens::add(transaction, journal, author, &token)
+        })
+        .await
     }
 
     async fn admin_tokens(&self) -> Result<Vec<AdminToken>, StoreError> {
@@ -213,27 +287,91 @@ impl Store for SqliteStore {
         Ok(Some(token))
     }
 
-    async fn remove_admin_token(&self, id: &str) -> Result<bool, StoreError> {
+    async fn remove_admin_token(&self, id: &str, author: &Author) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        self.write(move |transaction| admin_tokens::remove(transaction, &id)).await
-    }
-
-    async fn latest_exchanges(&self, limit: u32) -> Result<Vec<RecordedExchange>, StoreError> {
-        self.read(move |connection| exchanges::latest(connection, limit)).await
+        self.change(author, move |transaction, journal, author| {
+            admin_tokens::remove(transaction, journal, author, &id)
+        })
+        .await
     }
 
     async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError> {
         self.read(keys::all).await
     }
 
-    async fn add_signing_key(&self, key: SealedKey, last: Option<&str>) -> Result<bool, StoreError> {
+    async fn add_signing_key(
+        &self,
+        key: SealedKey,
+        last: Option<&str>,
+        author: &Author,
+    ) -> Result<bool, StoreError> {
         let last = last.map(str::to_owned);
-        self.write(move |transaction| keys::add(transaction, &key, last.as_deref())).await
+        self.change(author, move |transaction, journal, author| {
+            keys::add(transaction, journal, author, &key, last.as_deref())
+        })
+        .await
     }
 
-    async fn revoke_signing_key(&self, kid: &str, at: UnixTime) -> Result<bool, StoreError> {
+    async fn revoke_signing_key(&self, kid: &str, author: &Author) -> Result<bool, StoreError> {
         let kid = kid.to_owned();
-        self.write(move |transaction| keys::revoke(transaction, &kid, at)).await
+        self.change(author, move |transaction, journal, author| {
+            keys::revoke(transaction, journal, author, &kid)
+        })
+        .await
+    }
+
+    async fn issuers(&self) -> Result<Vec<StoredIssuer>, StoreError> {
+        self.read(issuers::all).await
+    }
+
+    async fn add_issuer(&self, issuer: StoredIssuer, author: &Author) -> Result<bool, StoreError> {
+        self.change(author, move |transaction, journal, author| {
+            issuers::add(transaction, journal, author, &issuer)
+        })
+        .await
+    }
+
+    async fn remove_issuer(&self, url: &IssuerUrl, author: &Author) -> Result<bool, StoreError> {
+        let url = url.clone();
+        self.change(author, move |transaction, journal, author| {
+            issuers::remove(transaction, journal, author, &url)
+        })
+        .await
+    }
+
+    async fn switch_issuer(
+        &self,
+        url: &IssuerUrl,
+        switch: Switch,
+        author: &Author,
+    ) -> Result<bool, StoreError> {
+        let url = url.clone();
+        self.change(author, move |transaction, journal, author| {
+            issuers::switch(transaction, journal, author, &url, switch)
+        })
+        .await
+    }
+
+    async fn changes(&self, filter: &ChangeFilter, page: &Page) -> Result<Part<Change>, StoreError> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.read(move |connection| audit::changes(connection, &filter, &page)).await
+    }
+
+    async fn verify_audit_log(
+        &self,
+        noted: Vec<ChainHead>,
+    ) -> Result<Result<Verified, ChainBreak>, StoreError> {
+        self.read(move |connection| audit::verify(connection, &noted)).await
+    }
+
+    async fn tidy(&self, author: &Author, keep_since: Option<UnixTime>) -> Result<bool, StoreError> {
+        self.change(author, move |transaction, journal, author| {
+            let expired = changes::remove_expired(transaction, journal, author, TIDY)?;
+            idempotency::forget(transaction, author, TIDY)?;
+            let pruned = keep_since.map(|since| audit::prune(transaction, since)).transpose()?;
+            Ok(expired == TIDY || pruned == Some(true))
+        })
+        .await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -48,7 +48,7 @@ async fn a_good_run_gets_a_token_for_its_one_resource() {
     let recorded = stage.recorded(&answer).await;
     assert_eq!(recorded.outcome, "issued");
     assert_eq!(recorded.detail["claims"]["run_id"], stage.claims()["run_id"]);
-    let listed = stage.app.exchange.store.list_publishers(None).await.unwrap().remove(0);
+    let listed = stage.publishers().await.remove(0);
     assert_eq!((listed.exchanges, listed.last_used_at), (1, Some(stage.now())));
 }
 
@@ -132,7 +132,7 @@ async fn gitlab_jobs_too() {
     }
     let answer = stage.exchange(&token, "acme/awesome-model").await;
     assert!(answer.body["error_description"].as_str().unwrap().contains("(10 allowed)"), "{answer:?}");
-    let pins = stage.app.exchange.store.list_publishers(None).await.unwrap().remove(0).publisher.unwrap();
+    let pins = stage.publishers().await.remove(0).publisher.unwrap();
     assert!(pins.rules.pins().eq([("namespace_id", Some("72")), ("project_id", Some("20"))]));
 }
 

@@ -216,12 +216,10 @@ async fn a_row_that_cannot_be_read_harms_nobody_and_can_be_removed() {
         200,
         "the others of the resource go on"
     );
-    let listed = stage.app.exchange.store.list_publishers(None).await.unwrap();
+    let listed = stage.publishers().await;
     assert_eq!(listed.iter().filter(|listed| listed.publisher.is_err()).count(), 1);
-    assert_eq!(
-        stage.app.exchange.store.remove_publisher(&broken, stage.now()).await.unwrap().as_deref(),
-        Some(RESOURCE)
-    );
+    stage.remove(&broken).await;
+    assert_eq!(stage.publishers().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,10 @@ mod rotation;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
+mod tampering;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tokens;

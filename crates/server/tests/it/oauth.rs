@@ -172,7 +172,7 @@ async fn i16_i17_a_removed_publisher_lets_nobody_in_from_that_moment() {
     let stage = Stage::new().await;
     let publisher = stage.trust(RESOURCE).await;
     assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200, "now it is remembered");
-    stage.app.exchange.store.remove_publisher(&publisher, stage.now()).await.unwrap().unwrap();
+    stage.remove(&publisher).await;
     stage.refused(&stage.token(), RESOURCE, "no_publisher", "no trusted publisher").await;
     stage.trust(RESOURCE).await;
     assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200, "and an added one at once");

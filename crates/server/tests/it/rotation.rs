@@ -69,8 +69,8 @@ async fn a_revoked_key_is_gone_at_once_and_its_tokens_with_it() {
     assert!(accepts(&stage, &token));
     let store = &stage.app.exchange.store;
     let kid = store.signing_keys().await.unwrap().remove(0).kid;
-    assert!(store.revoke_signing_key(&kid, stage.now()).await.unwrap());
-    assert!(!store.revoke_signing_key(&kid, stage.now()).await.unwrap());
+    assert!(store.revoke_signing_key(&kid, &stage.author()).await.unwrap());
+    assert!(!store.revoke_signing_key(&kid, &stage.author()).await.unwrap());
     pass(&stage, Duration::ZERO).await;
     assert!(!accepts(&stage, &token));
     assert_eq!(published(&stage), 1, "another has taken its place");

@@ -11,7 +11,10 @@ use countersign_server::clock::{Clock, SystemRandomness, fresh_id};
 use countersign_server::config::Config;
 use countersign_server::http::App;
 use countersign_server::serve::{Server, Surroundings};
-use countersign_server::store::RecordedExchange;
+use countersign_server::store::{
+    Actor, Author, Conflict, ExchangeFilter, ExchangeId, ListedPublisher, Page, PublisherChange,
+    PublisherFilter, RecordedExchange,
+};
 use countersign_simulator::Simulator;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -129,8 +132,31 @@ impl Stage {
             revision: Revision(1),
         };
         let id = publisher.id.clone();
-        self.app.exchange.store.add_publisher(publisher, self.now()).await.unwrap();
+        self.change(PublisherChange::Add { publisher: Box::new(publisher), pending_until: None })
+            .await
+            .unwrap();
         id
+    }
+
+    /// Whoever changes something on this stage.
+    pub(crate) fn author(&self) -> Author {
+        let request = ExchangeId(fresh_id(&*self.clock, &SystemRandomness));
+        Author { actor: Actor::Command, at: self.now(), request }
+    }
+
+    /// Makes one change of the publishers.
+    pub(crate) async fn change(&self, change: PublisherChange) -> Result<Vec<ListedPublisher>, Conflict> {
+        self.app.exchange.store.change_publishers(vec![change], &self.author(), None).await.unwrap()
+    }
+
+    pub(crate) async fn remove(&self, id: &PublisherId) {
+        self.change(PublisherChange::Remove { id: id.clone(), expected: None }).await.unwrap();
+    }
+
+    /// All publishers, oldest first.
+    pub(crate) async fn publishers(&self) -> Vec<ListedPublisher> {
+        let (filter, page) = (PublisherFilter::default(), Page::first(100));
+        self.app.exchange.store.publishers(&filter, &page).await.unwrap().entries
     }
 
     /// Exchanges as the Hub's client does.
@@ -183,7 +209,13 @@ impl Stage {
     }
 
     pub(crate) async fn latest(&self, limit: u32) -> Vec<RecordedExchange> {
-        self.app.exchange.store.latest_exchanges(limit).await.unwrap()
+        self.app
+            .exchange
+            .store
+            .exchanges(&ExchangeFilter::default(), &Page::first(limit))
+            .await
+            .unwrap()
+            .entries
     }
 
     /// How many tokens the ledger says were issued.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use countersign_core::publisher::PublisherState;
-use countersign_server::admin::{AdminToken, Role, fresh_secret, hash};
+use countersign_server::admin::{AdminToken, ResourcePattern, Role, fresh_secret, hash};
 use countersign_server::clock::SystemRandomness;
+use countersign_server::store::PublisherChange;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -25,12 +26,13 @@ impl<'stage> Registry<'stage> {
             id: "1".to_owned(),
             name: "upload-server".to_owned(),
             role: Role::Registry,
+            resources: vec![ResourcePattern::everything()],
             hash: hash(&secret),
             created_at: stage.now(),
             expires_at: stage.now() + Duration::from_hours(2),
             last_used_at: None,
         };
-        stage.app.exchange.store.add_admin_token(token).await.unwrap();
+        stage.app.exchange.store.add_admin_token(token, &stage.author()).await.unwrap();
         Self { stage, secret: secret.expose_secret().to_owned() }
     }
 
@@ -90,14 +92,14 @@ async fn i17_invariant_8_removing_trust_works_at_once() {
     let token = issued(&stage).await;
     assert_eq!(registry.asks(&token).await["active"], true);
     assert_eq!(elsewhere.asks(&token).await["active"], true);
-    stage.app.exchange.store.remove_publisher(&removed, stage.now()).await.unwrap().unwrap();
+    stage.remove(&removed).await;
     assert_eq!(registry.asks(&token).await, json!({ "active": false }), "j3: and nothing else is said");
     assert_eq!(elsewhere.asks(&token).await, json!({ "active": false }), "on every node");
 
     let disabled = stage.trust(RESOURCE).await;
     let token = issued(&stage).await;
     let set = async |state| {
-        stage.app.exchange.store.set_publisher_state(&disabled, state, stage.now()).await.unwrap().unwrap()
+        stage.change(PublisherChange::SetState { id: disabled.clone(), expected: None, state }).await.unwrap()
     };
     set(PublisherState::Disabled).await;
     assert_eq!(registry.asks(&token).await["active"], false);
@@ -147,6 +149,6 @@ async fn j3_introspection_needs_a_registry() {
     assert_eq!(registry.asks(&token).await, json!({ "active": false }), "an expired token");
     stage.clock.set(stage.now() + Duration::from_hours(1));
     assert_eq!(introspect(&stage, Some(&registry.secret), &token).await.0, 401, "an expired admin token");
-    assert!(stage.app.exchange.store.remove_admin_token("1").await.unwrap());
-    assert!(!stage.app.exchange.store.remove_admin_token("1").await.unwrap());
+    assert!(stage.app.exchange.store.remove_admin_token("1", &stage.author()).await.unwrap());
+    assert!(!stage.app.exchange.store.remove_admin_token("1", &stage.author()).await.unwrap());
 }

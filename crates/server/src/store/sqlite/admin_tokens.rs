@@ -3,27 +3,37 @@
 use countersign_core::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
+use super::journal::{self, Entry, Journal, time};
+use super::publishers::to_text;
 use crate::admin::AdminToken;
-use crate::store::StoreError;
+use crate::store::{Author, StoreError};
 
-const COLUMNS: &str = "id, name, role, hash, created_at, expires_at, last_used_at";
+const COLUMNS: &str = "id, name, role, resources, hash, created_at, expires_at, last_used_at";
 
 /// Seconds for which a use is not written down again: asking must stay cheap.
 const USE_PRECISION: i64 = 60;
 
-pub(super) fn add(transaction: &Transaction<'_>, token: &AdminToken) -> Result<(), StoreError> {
+pub(super) fn add(
+    transaction: &Transaction<'_>,
+    journal: &mut Journal,
+    author: &Author,
+    token: &AdminToken,
+) -> Result<(), StoreError> {
     transaction.execute(
-        "INSERT INTO admin_tokens (id, name, role, hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO admin_tokens (id, name, role, resources, hash, created_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             token.id,
             token.name,
             token.role.as_str(),
+            to_text(&token.resources)?,
             token.hash,
             token.created_at.as_seconds(),
             token.expires_at.as_seconds()
         ],
     )?;
-    Ok(())
+    let entry = Entry::new("admin_token.added", target(&token.id));
+    journal.change(transaction, author, &Entry { after: Some(journal::json(token)?), ..entry })
 }
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<AdminToken>, StoreError> {
@@ -60,11 +70,25 @@ pub(super) fn note_use(transaction: &Transaction<'_>, id: &str, now: UnixTime) -
     Ok(())
 }
 
-pub(super) fn remove(transaction: &Transaction<'_>, id: &str) -> Result<bool, StoreError> {
-    let removed: Option<String> = transaction
-        .query_row("DELETE FROM admin_tokens WHERE id = ?1 RETURNING id", [id], |row| row.get(0))
-        .optional()?;
-    Ok(removed.is_some())
+pub(super) fn remove(
+    transaction: &Transaction<'_>,
+    journal: &mut Journal,
+    author: &Author,
+    id: &str,
+) -> Result<bool, StoreError> {
+    let removed = transaction
+        .prepare(&format!("DELETE FROM admin_tokens WHERE id = ?1 RETURNING {COLUMNS}"))?
+        .query_row([id], |row| Ok(read(row)))
+        .optional()?
+        .transpose()?;
+    let Some(removed) = removed else { return Ok(false) };
+    let entry = Entry::new("admin_token.removed", target(id));
+    journal.change(transaction, author, &Entry { before: Some(journal::json(&removed)?), ..entry })?;
+    Ok(true)
+}
+
+fn target(id: &str) -> String {
+    format!("admin_token:{id}")
 }
 
 fn read(row: &Row<'_>) -> Result<AdminToken, StoreError> {
@@ -72,12 +96,11 @@ fn read(row: &Row<'_>) -> Result<AdminToken, StoreError> {
     Ok(AdminToken {
         id: row.get(0)?,
         name: row.get(1)?,
-        role: role
-            .parse()
-            .map_err(|_| StoreError::Row(format!("an admin token has the unknown role {role:?}")))?,
-        hash: row.get(3)?,
-        created_at: UnixTime::from_seconds(row.get(4)?),
-        expires_at: UnixTime::from_seconds(row.get(5)?),
-        last_used_at: row.get::<_, Option<i64>>(6)?.map(UnixTime::from_seconds),
+        role: role.parse().map_err(StoreError::unreadable)?,
+        resources: serde_json::from_str(&row.get::<_, String>(3)?).map_err(StoreError::unreadable)?,
+        hash: row.get(4)?,
+        created_at: time(row.get(5)?),
+        expires_at: time(row.get(6)?),
+        last_used_at: row.get::<_, Option<i64>>(7)?.map(time),
     })
 }

@@ -1,38 +1,57 @@
 //! The ledger.
 
-use countersign_core::UnixTime;
-use rusqlite::{Connection, Transaction, params};
+use countersign_core::{IssuerUrl, UnixTime};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::publishers;
-use crate::store::{Exchange, ExchangeId, Issuance, Outcome, RecordedExchange, StoreError, Verdict};
+use super::journal::{CHAIN, Entry, Journal};
+use super::{issuers, publishers};
+use crate::store::audit::ExchangeRow;
+use crate::store::{
+    Actor, Author, Exchange, ExchangeId, Issuance, Outcome, StatusEntry, StoreError, Verdict,
+};
+
+/// Seconds that cover the life of every token, whatever clocks say: 60 minutes, and as much again.
+const LIVE: i64 = 7200;
 
 /// Records one exchange inside a transaction.
 ///
 /// Invariant 2: the row of the id token and the record of the exchange are written by one transaction, and the row's key
 /// lets only `max_exchanges` uses through, whatever runs beside. Invariant 3: nothing of a refusal touches that row.
-pub(super) fn record(transaction: &Transaction<'_>, exchange: &Exchange) -> Result<Verdict, StoreError> {
+pub(super) fn record(
+    transaction: &Transaction<'_>,
+    journal: &mut Journal,
+    exchange: &Exchange,
+) -> Result<Verdict, StoreError> {
     let issuance = match &exchange.outcome {
         Outcome::Refused(code) => {
-            insert(transaction, exchange, code, None)?;
+            insert(transaction, journal, exchange, code, None)?;
             return Ok(Verdict::Recorded);
         }
         Outcome::Issued(issuance) => issuance,
     };
-    if publishers::revision(transaction, &issuance.publisher)? != Some(issuance.revision) {
+    let present = publishers::in_force(transaction, &issuance.publisher, exchange.at)?;
+    let Some(present) = present.filter(|present| present.revision == issuance.revision) else {
         return Ok(Verdict::PublisherChanged);
+    };
+    if issuers::is_disabled(transaction, &issuance.issuer)? {
+        return Ok(Verdict::IssuerDisabled);
     }
     if !use_id_token(transaction, issuance)? {
         let remembered = issuance.forget_at.as_seconds() >= forgotten_until(transaction)?;
         return Ok(if remembered { Verdict::Replayed } else { Verdict::TooLate });
     }
+    let author = || Author { actor: Actor::Exchange, at: exchange.at, request: exchange.id.clone() };
     if let Some(rules) = &issuance.learned
-        && !publishers::learn(transaction, &issuance.publisher, issuance.revision, rules, exchange.at)?
+        && !publishers::learn(transaction, journal, &author(), &issuance.publisher, issuance.revision, rules)?
     {
         // The revision was compared above, inside this very transaction.
-        return Err(StoreError::Row("a publisher changed inside a transaction".to_owned()));
+        return Err(StoreError::unreadable("a publisher changed inside a transaction"));
+    }
+    if present.is_pending {
+        publishers::confirm(transaction, journal, &author(), &issuance.publisher)?;
     }
     publishers::count_use(transaction, &issuance.publisher, exchange.at)?;
-    insert(transaction, exchange, "issued", Some(issuance))?;
+    insert(transaction, journal, exchange, "issued", Some(issuance))?;
     Ok(Verdict::Recorded)
 }
 
@@ -84,65 +103,115 @@ pub(super) fn forget_expired(
 
 fn insert(
     transaction: &Transaction<'_>,
+    journal: &mut Journal,
     exchange: &Exchange,
     outcome: &str,
     issuance: Option<&Issuance>,
 ) -> Result<(), StoreError> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO exchanges (id, at, outcome, resource, issuer, subject, publisher, expires_at, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO exchanges (id, at, outcome, resource, issuer, subject, publisher, expires_at, status_list, status_index,
+             detail, chain, batch)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
-    statement.execute(params![
-        exchange.id.0,
-        exchange.at.as_seconds(),
+    let resource = exchange.resource.as_ref().map(ToString::to_string);
+    let status = issuance.and_then(|issuance| issuance.status.as_ref());
+    let row = ExchangeRow {
+        id: &exchange.id.0,
+        at: exchange.at.as_seconds(),
         outcome,
-        exchange.resource.as_ref().map(ToString::to_string),
-        exchange.issuer,
-        exchange.subject,
-        issuance.map(|issuance| issuance.publisher.as_str()),
-        issuance.map(|issuance| issuance.expires_at.as_seconds()),
-        exchange.detail,
+        resource: resource.as_deref(),
+        issuer: exchange.issuer.as_deref(),
+        subject: exchange.subject.as_deref(),
+        publisher: issuance.map(|issuance| issuance.publisher.as_str()),
+        expires_at: issuance.map(|issuance| issuance.expires_at.as_seconds()),
+        status: status.map(|StatusEntry { list, index }| (list.as_str(), *index)),
+        detail: &exchange.detail,
+    };
+    statement.execute(params![
+        row.id,
+        row.at,
+        row.outcome,
+        row.resource,
+        row.issuer,
+        row.subject,
+        row.publisher,
+        row.expires_at,
+        row.status.map(|(list, _)| list),
+        row.status.map(|(_, index)| index),
+        row.detail,
+        CHAIN,
+        journal.number(),
     ])?;
+    journal.exchange(&row);
     Ok(())
 }
 
-/// Invariant 8, removing trust works at once: a token is live only while its publisher is there, enabled, and has not been
-/// disabled since. Nothing has to be swept: the question itself looks.
+/// Invariant 8, removing trust works at once: disabling, changing or removing a publisher marks its tokens in the same
+/// transaction, and the ledger lets no exchange in that was decided before it.
 pub(super) fn is_live(connection: &Connection, id: &str) -> Result<bool, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT 1 FROM exchanges JOIN publishers ON publishers.id = exchanges.publisher
-         WHERE exchanges.id = ?1 AND outcome = 'issued' AND revoked_at IS NULL
-             AND state = 'enabled' AND exchanges.at > tokens_ended_at",
+        "SELECT 1 FROM exchanges WHERE id = ?1 AND outcome = 'issued' AND revoked_at IS NULL",
     )?;
     Ok(statement.exists([id])?)
 }
 
-pub(super) fn revoke(transaction: &Transaction<'_>, id: &str, at: UnixTime) -> Result<bool, StoreError> {
-    let revoked = transaction.execute(
-        "UPDATE exchanges SET revoked_at = ?2 WHERE id = ?1 AND outcome = 'issued' AND revoked_at IS NULL",
-        params![id, at.as_seconds()],
-    )?;
-    Ok(revoked == 1)
+pub(super) fn revoke(
+    transaction: &Transaction<'_>,
+    journal: &mut Journal,
+    author: &Author,
+    id: &ExchangeId,
+) -> Result<bool, StoreError> {
+    let revoked: Option<Option<String>> = transaction
+        .prepare_cached(
+            "UPDATE exchanges SET revoked_at = ?2 WHERE id = ?1 AND outcome = 'issued' AND revoked_at IS NULL
+             RETURNING resource",
+        )?
+        .query_row(params![id.0, author.at.as_seconds()], |row| row.get(0))
+        .optional()?;
+    let Some(resource) = revoked else { return Ok(false) };
+    let entry = Entry::new("token.revoked", format!("token:{id}"));
+    journal.change(transaction, author, &Entry { resource: resource.as_deref(), ..entry })?;
+    Ok(true)
 }
 
-pub(super) fn latest(connection: &Connection, limit: u32) -> Result<Vec<RecordedExchange>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, at, outcome, resource, issuer, subject, publisher, expires_at, detail
-         FROM exchanges ORDER BY id DESC LIMIT ?1",
+/// Ends the live tokens of a publisher, which are all for its one resource.
+pub(super) fn end_tokens_of_publisher(
+    transaction: &Transaction<'_>,
+    publisher: &str,
+    resource: &str,
+    at: UnixTime,
+) -> Result<(), StoreError> {
+    transaction.execute(
+        "UPDATE exchanges SET revoked_at = ?3
+         WHERE resource = ?2 AND id >= ?4 AND publisher = ?1 AND outcome = 'issued' AND revoked_at IS NULL",
+        params![publisher, resource, at.as_seconds(), oldest_live(at)],
     )?;
-    let rows = statement.query_map([limit], |row| {
-        let detail: String = row.get(8)?;
-        Ok(RecordedExchange {
-            id: ExchangeId(row.get(0)?),
-            at: UnixTime::from_seconds(row.get(1)?),
-            outcome: row.get(2)?,
-            resource: row.get(3)?,
-            issuer: row.get(4)?,
-            subject: row.get(5)?,
-            publisher: row.get(6)?,
-            expires_at: row.get::<_, Option<i64>>(7)?.map(UnixTime::from_seconds),
-            detail: serde_json::from_str(&detail).unwrap_or(serde_json::Value::String(detail)),
-        })
-    })?;
+    Ok(())
+}
+
+/// Ends the live tokens that were issued for the runs of an issuer.
+pub(super) fn end_tokens_of_issuer(
+    transaction: &Transaction<'_>,
+    issuer: &IssuerUrl,
+    at: UnixTime,
+) -> Result<(), StoreError> {
+    transaction.execute(
+        "UPDATE exchanges SET revoked_at = ?2
+         WHERE id >= ?3 AND issuer = ?1 AND outcome = 'issued' AND revoked_at IS NULL",
+        params![issuer.as_str(), at.as_seconds(), oldest_live(at)],
+    )?;
+    Ok(())
+}
+
+/// No exchange before that id has a token that is still good.
+fn oldest_live(at: UnixTime) -> String {
+    ExchangeId::earliest_at(UnixTime::from_seconds(at.as_seconds() - LIVE)).0
+}
+
+pub(super) fn revoked_in(connection: &Connection, list: &str) -> Result<Vec<u32>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT status_index FROM exchanges WHERE status_list = ?1 AND revoked_at IS NOT NULL ORDER BY status_index",
+    )?;
+    let rows = statement.query_map([list], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

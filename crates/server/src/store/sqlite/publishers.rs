@@ -1,24 +1,32 @@
-//! Publishers.
+//! Publishers: reading them, and what an exchange does to them.
 
 use countersign_core::publisher::{PublisherId, PublisherState, Revision};
 use countersign_core::{Permission, Publisher, Rules, UnixTime};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
-use crate::store::{ListedPublisher, StoreError, UnreadablePublisher};
+use super::conditions::Conditions;
+use super::journal::{Entry, Journal, time};
+use crate::store::{Author, ListedPublisher, Page, Part, PublisherFilter, StoreError, UnreadablePublisher};
 
 const COLUMNS: &str = "id, resource, rules, permission, state, revision";
+const LISTED: &str =
+    "SELECT id, resource, rules, permission, state, revision, created_at, changed_at, pending_until,
+    last_used_at, coalesce(exchanges, 0) FROM publishers LEFT JOIN publisher_uses ON publisher = id";
 
 pub(super) fn of(
     connection: &Connection,
     resource: &str,
     issuer: &str,
+    now: UnixTime,
 ) -> Result<Vec<Publisher>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM publishers WHERE resource = ?1 AND issuer = ?2 ORDER BY id"
+        "SELECT {COLUMNS} FROM publishers
+         WHERE resource = ?1 AND issuer = ?2 AND (pending_until IS NULL OR pending_until > ?3) ORDER BY id"
     ))?;
-    let mut rows = statement.query([resource, issuer])?;
+    let mut rows = statement.query(params![resource, issuer, now.as_seconds()])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         match read(row) {
@@ -32,110 +40,111 @@ pub(super) fn of(
     Ok(found)
 }
 
+pub(super) fn one(connection: &Connection, id: &PublisherId) -> Result<Option<ListedPublisher>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("{LISTED} WHERE id = ?1"))?;
+    let mut rows = statement.query([id.as_str()])?;
+    rows.next()?.map(listed).transpose()
+}
+
 pub(super) fn list(
     connection: &Connection,
-    resource: Option<&str>,
-) -> Result<Vec<ListedPublisher>, StoreError> {
+    filter: &PublisherFilter,
+    page: &Page,
+) -> Result<Part<ListedPublisher>, StoreError> {
+    let mut conditions = Conditions::default();
+    conditions.and("resource = ?", filter.resource.as_ref().map(ToString::to_string));
+    conditions.and("issuer = ?", filter.issuer.as_ref().map(ToString::to_string));
+    conditions.and("state = ?", filter.state.as_ref().map(to_word).transpose()?);
+    conditions.and("coalesce(last_used_at, created_at) < ?", filter.unused_since.map(UnixTime::as_seconds));
+    conditions.and("id > ?", page.after.clone());
+    let limit = page.limit as usize;
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS}, created_at, last_used_at, coalesce(exchanges, 0)
-         FROM publishers LEFT JOIN publisher_uses ON publisher = id
-         WHERE ?1 IS NULL OR resource = ?1 ORDER BY id"
+        "{LISTED} {} ORDER BY id LIMIT {}",
+        conditions.text(),
+        limit + 1
     ))?;
-    let mut rows = statement.query([resource])?;
-    let mut found = Vec::new();
+    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(ListedPublisher {
-            publisher: read(row).map_err(|error| UnreadablePublisher {
-                id: row.get(0).unwrap_or_default(),
-                resource: row.get(1).unwrap_or_default(),
-                problem: error.to_string(),
-            }),
-            created_at: UnixTime::from_seconds(row.get(6)?),
-            last_used_at: row.get::<_, Option<i64>>(7)?.map(UnixTime::from_seconds),
-            exchanges: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
-        });
+        if entries.len() == limit {
+            let next = entries.last().map(|last: &ListedPublisher| last.id().to_string());
+            return Ok(Part { entries, next });
+        }
+        entries.push(listed(row)?);
     }
-    Ok(found)
+    Ok(Part { entries, next: None })
 }
 
-pub(super) fn add(
-    transaction: &Transaction<'_>,
-    publisher: &Publisher,
-    at: UnixTime,
-) -> Result<(), StoreError> {
-    transaction.execute(
-        "INSERT INTO publishers (id, resource, issuer, rules, permission, state, revision, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            publisher.id.as_str(),
-            publisher.resource.to_string(),
-            publisher.rules.issuer().as_str(),
-            to_text(&publisher.rules)?,
-            to_word(&publisher.permission)?,
-            to_word(&publisher.state)?,
-            publisher.revision.0,
-            at.as_seconds(),
-        ],
-    )?;
-    record_change(transaction, "added", &publisher.id, &to_text(publisher)?, at)
+/// What the ledger has to know of a publisher.
+pub(super) struct InForce {
+    pub(super) revision: Revision,
+    pub(super) is_pending: bool,
 }
 
-/// Removes the row without reading it as a publisher: one that this version refuses can be removed too.
-pub(super) fn remove(
+/// The publisher that is in force; `None` also for a pending one whose time was up.
+pub(super) fn in_force(
     transaction: &Transaction<'_>,
     id: &PublisherId,
     at: UnixTime,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<InForce>, StoreError> {
     let mut statement =
-        transaction.prepare("DELETE FROM publishers WHERE id = ?1 RETURNING resource, json_object('resource', resource, 'rules', json(rules))")?;
-    let removed =
-        statement.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
-    let Some((resource, content)) = removed else { return Ok(None) };
-    record_change(transaction, "removed", id, &content, at)?;
-    Ok(Some(resource))
-}
-
-pub(super) fn set_state(
-    transaction: &Transaction<'_>,
-    id: &PublisherId,
-    state: PublisherState,
-    at: UnixTime,
-) -> Result<Option<Publisher>, StoreError> {
-    let mut statement = transaction.prepare(&format!(
-        "UPDATE publishers SET state = ?2, revision = revision + 1,
-             tokens_ended_at = CASE WHEN ?2 = 'disabled' THEN ?3 ELSE tokens_ended_at END
-         WHERE id = ?1 RETURNING {COLUMNS}"
-    ))?;
-    let mut rows = statement.query(params![id.as_str(), to_word(&state)?, at.as_seconds()])?;
-    let Some(changed) = rows.next()?.map(read).transpose()? else { return Ok(None) };
-    record_change(transaction, &to_word(&state)?, id, &to_text(&changed)?, at)?;
-    Ok(Some(changed))
-}
-
-/// The revision that is in force.
-pub(super) fn revision(
-    transaction: &Transaction<'_>,
-    id: &PublisherId,
-) -> Result<Option<Revision>, StoreError> {
-    let mut statement = transaction.prepare_cached("SELECT revision FROM publishers WHERE id = ?1")?;
-    Ok(statement.query_row([id.as_str()], |row| row.get(0).map(Revision)).optional()?)
+        transaction.prepare_cached("SELECT revision, pending_until FROM publishers WHERE id = ?1")?;
+    let found = statement
+        .query_row([id.as_str()], |row| Ok((Revision(row.get(0)?), row.get::<_, Option<i64>>(1)?)))
+        .optional()?;
+    Ok(found
+        .filter(|(_, pending_until)| pending_until.is_none_or(|until| until > at.as_seconds()))
+        .map(|(revision, pending_until)| InForce { revision, is_pending: pending_until.is_some() }))
 }
 
 /// Stores ids that a run taught, if the publisher is still the one it was decided on (compare-and-swap on the revision).
 pub(super) fn learn(
     transaction: &Transaction<'_>,
+    journal: &mut Journal,
+    author: &Author,
     id: &PublisherId,
     revision: Revision,
     rules: &Rules,
-    at: UnixTime,
 ) -> Result<bool, StoreError> {
-    let content = to_text(rules)?;
-    let changed = transaction.execute(
-        "UPDATE publishers SET rules = ?3, revision = revision + 1 WHERE id = ?1 AND revision = ?2",
-        params![id.as_str(), revision.0, content],
-    )?;
-    record_change(transaction, "pinned", id, &content, at)?;
-    Ok(changed == 1)
+    let resource: Option<String> = transaction
+        .prepare_cached(
+            "UPDATE publishers SET rules = ?3, revision = revision + 1, changed_at = ?4
+             WHERE id = ?1 AND revision = ?2 RETURNING resource",
+        )?
+        .query_row(params![id.as_str(), revision.0, to_text(rules)?, author.at.as_seconds()], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    let pins: Value = rules
+        .pins()
+        .map(|(claim, id)| (claim.to_owned(), json!(id)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let entry = Entry::new("publisher.pinned", target(id));
+    let entry = Entry { resource: resource.as_deref(), after: Some(json!({ "pins": pins })), ..entry };
+    journal.change(transaction, author, &entry)?;
+    Ok(resource.is_some())
+}
+
+/// The first run of a pending publisher: its resource exists from now on, and pending publishers of others who would have
+/// liked to have its name are gone.
+pub(super) fn confirm(
+    transaction: &Transaction<'_>,
+    journal: &mut Journal,
+    author: &Author,
+    id: &PublisherId,
+) -> Result<(), StoreError> {
+    let confirmed: Option<(String, String)> = transaction
+        .prepare_cached(
+            "UPDATE publishers SET pending_until = NULL, changed_at = ?2
+             WHERE id = ?1 AND pending_until IS NOT NULL RETURNING resource, created_by",
+        )?
+        .query_row(params![id.as_str(), author.at.as_seconds()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((resource, creator)) = confirmed else { return Ok(()) };
+    let entry = Entry::new("publisher.confirmed", target(id));
+    journal.change(transaction, author, &Entry { resource: Some(&resource), ..entry })?;
+    super::changes::remove_pending_of_others(transaction, journal, author, &resource, &creator)
 }
 
 pub(super) fn count_use(
@@ -152,43 +161,51 @@ pub(super) fn count_use(
     Ok(())
 }
 
-fn record_change(
-    transaction: &Transaction<'_>,
-    change: &str,
-    id: &PublisherId,
-    content: &str,
-    at: UnixTime,
-) -> Result<(), StoreError> {
-    transaction.execute(
-        "INSERT INTO publisher_changes (at, change, publisher, content) VALUES (?1, ?2, ?3, ?4)",
-        params![at.as_seconds(), change, id.as_str(), content],
-    )?;
-    Ok(())
+/// How the audit log names a publisher.
+pub(super) fn target(id: &PublisherId) -> String {
+    format!("publisher:{id}")
+}
+
+fn listed(row: &Row<'_>) -> Result<ListedPublisher, StoreError> {
+    let publisher = match read(row) {
+        Ok(publisher) => Ok(publisher),
+        Err(error) => Err(UnreadablePublisher {
+            id: row.get::<_, String>(0)?.parse().map_err(StoreError::unreadable)?,
+            resource: row.get(1)?,
+            problem: error.to_string(),
+        }),
+    };
+    Ok(ListedPublisher {
+        publisher,
+        created_at: time(row.get(6)?),
+        changed_at: time(row.get(7)?),
+        pending_until: row.get::<_, Option<i64>>(8)?.map(time),
+        last_used_at: row.get::<_, Option<i64>>(9)?.map(time),
+        exchanges: u64::try_from(row.get::<_, i64>(10)?).unwrap_or(0),
+    })
 }
 
 /// Reads a row back through the same checks that rules pass when they are made (invariant 5).
 fn read(row: &Row<'_>) -> Result<Publisher, StoreError> {
-    let unreadable = |error: &dyn std::fmt::Display| StoreError::Row(error.to_string());
     Ok(Publisher {
-        id: row.get::<_, String>(0)?.parse()?,
-        resource: row.get::<_, String>(1)?.parse().map_err(|error| unreadable(&error))?,
-        rules: serde_json::from_str(&row.get::<_, String>(2)?).map_err(|error| unreadable(&error))?,
+        id: row.get::<_, String>(0)?.parse().map_err(StoreError::unreadable)?,
+        resource: row.get::<_, String>(1)?.parse().map_err(StoreError::unreadable)?,
+        rules: serde_json::from_str(&row.get::<_, String>(2)?).map_err(StoreError::unreadable)?,
         permission: from_word::<Permission>(row.get(3)?)?,
         state: from_word::<PublisherState>(row.get(4)?)?,
         revision: Revision(row.get(5)?),
     })
 }
 
-fn to_text(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Row(error.to_string()))
+pub(super) fn to_text(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(StoreError::unreadable)
 }
 
 /// An enum's name as its JSON form has it, without the quotes.
-fn to_word(value: &impl Serialize) -> Result<String, StoreError> {
+pub(super) fn to_word(value: &impl Serialize) -> Result<String, StoreError> {
     Ok(to_text(value)?.trim_matches('"').to_owned())
 }
 
-fn from_word<T: DeserializeOwned>(word: String) -> Result<T, StoreError> {
-    serde_json::from_value(serde_json::Value::String(word))
-        .map_err(|error| StoreError::Row(error.to_string()))
+pub(super) fn from_word<T: DeserializeOwned>(word: String) -> Result<T, StoreError> {
+    serde_json::from_value(Value::String(word)).map_err(StoreError::unreadable)
 }

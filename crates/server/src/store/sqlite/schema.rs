@@ -22,10 +22,13 @@ const MIGRATIONS: &[&str] = &["
         state TEXT NOT NULL,
         revision INTEGER NOT NULL,
         created_at INTEGER NOT NULL,
-        -- Tokens issued up to this second are dead: it was disabled then.
-        tokens_ended_at INTEGER NOT NULL DEFAULT 0
+        created_by TEXT NOT NULL,
+        changed_at INTEGER NOT NULL,
+        -- Until when it waits for its first run; NULL once its resource exists.
+        pending_until INTEGER
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX publishers_by_resource ON publishers (resource, issuer);
+    CREATE INDEX publishers_pending ON publishers (pending_until) WHERE pending_until IS NOT NULL;
 
     -- Apart from the publishers: it changes with every exchange, they hardly ever do.
     CREATE TABLE publisher_uses (
@@ -33,13 +36,6 @@ const MIGRATIONS: &[&str] = &["
         last_used_at INTEGER NOT NULL,
         exchanges INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-
-    CREATE TABLE publisher_changes (
-        at INTEGER NOT NULL,
-        change TEXT NOT NULL,
-        publisher TEXT NOT NULL,
-        content TEXT NOT NULL
-    ) STRICT;
 
     -- The replay memory. The key is the whole protection: two uses of one id token meet in one row.
     CREATE TABLE used_id_tokens (
@@ -64,19 +60,81 @@ const MIGRATIONS: &[&str] = &["
         subject TEXT,
         publisher TEXT,
         expires_at INTEGER,
-        revoked_at INTEGER,
-        detail TEXT NOT NULL
+        status_list TEXT,
+        status_index INTEGER,
+        detail TEXT NOT NULL,
+        chain INTEGER NOT NULL,
+        batch INTEGER NOT NULL,
+        -- The one column that changes.
+        revoked_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+    -- Finds what happened to a resource, and the live tokens of its publishers.
+    CREATE INDEX exchanges_by_resource ON exchanges (resource, id);
+    CREATE INDEX exchanges_revoked ON exchanges (status_list, status_index) WHERE revoked_at IS NOT NULL;
+
+    -- The audit log of everything but exchanges. Nothing is ever updated in it.
+    CREATE TABLE changes (
+        request TEXT NOT NULL,
+        ordinal INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        target TEXT NOT NULL,
+        resource TEXT,
+        before TEXT,
+        after TEXT,
+        chain INTEGER NOT NULL,
+        batch INTEGER NOT NULL,
+        PRIMARY KEY (request, ordinal)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Each transaction that wrote exchanges or changes, chained by hashes.
+    CREATE TABLE batches (
+        chain INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        row_count INTEGER NOT NULL,
+        first_id TEXT NOT NULL,
+        last_id TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (chain, number)
+    ) STRICT, WITHOUT ROWID;
+    -- Up to where each chain was pruned: verification begins there.
+    CREATE TABLE chain_anchors (
+        chain INTEGER PRIMARY KEY,
+        number INTEGER NOT NULL,
+        hash BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE issuers (
+        url TEXT PRIMARY KEY,
+        -- NULL for an issuer of the configuration, of which only the switch is kept.
+        preset TEXT,
+        created_at INTEGER NOT NULL,
+        disabled_at INTEGER
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE admin_tokens (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
         role TEXT NOT NULL,
+        resources TEXT NOT NULL,
         hash BLOB NOT NULL UNIQUE,
         created_at INTEGER NOT NULL,
         expires_at INTEGER NOT NULL,
         last_used_at INTEGER
     ) STRICT, WITHOUT ROWID;
+
+    -- Creations that must not happen twice when they are sent twice.
+    CREATE TABLE idempotency_keys (
+        actor TEXT NOT NULL,
+        key TEXT NOT NULL,
+        request BLOB NOT NULL,
+        publishers TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (actor, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX idempotency_keys_by_time ON idempotency_keys (at);
 
     CREATE TABLE signing_keys (
         kid TEXT PRIMARY KEY,
@@ -102,7 +160,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -64_000)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_prepared_statement_cache_capacity(64);
     let migrations = Migrations::new(MIGRATIONS.iter().copied().map(M::up).collect());
     migrations.to_latest(connection).map_err(|error| StoreError::Schema(error.to_string()))
 }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::exchanges;
+use super::journal::Journal;
 use crate::store::{Exchange, StoreError, Verdict};
 
 /// Exchanges that may wait for the writer; beyond that a server is overloaded and says so at once.
@@ -145,15 +146,17 @@ fn record_all<'a>(
     exchanges: impl ExactSizeIterator<Item = &'a Exchange>,
 ) -> Result<Vec<Verdict>, StoreError> {
     let transaction = begin(connection)?;
+    let mut journal = Journal::open(&transaction)?;
     let mut verdicts = Vec::with_capacity(exchanges.len());
     let mut latest = None;
     for exchange in exchanges {
-        verdicts.push(exchanges::record(&transaction, exchange)?);
+        verdicts.push(exchanges::record(&transaction, &mut journal, exchange)?);
         latest = Some(exchange.at);
     }
     if let Some(now) = latest {
         exchanges::forget_expired(&transaction, now, FORGET * verdicts.len())?;
     }
+    journal.seal(&transaction)?;
     transaction.commit()?;
     Ok(verdicts)
 }

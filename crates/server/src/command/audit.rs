@@ -1,0 +1,87 @@
+//! `countersign-server audit verify|export`.
+
+use anyhow::bail;
+use clap::Subcommand;
+use countersign_server::store::audit::ChainHead;
+use countersign_server::store::{ChangeFilter, ExchangeFilter, Page, SqliteStore, Store as _};
+use serde_json::json;
+
+use super::say;
+use crate::Common;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes sure that no row of the ledger and the audit log was altered, added or removed, and prints the log's head.
+    Verify(Verify),
+    /// Prints the log as JSON lines, newest first: exchanges, then changes.
+    Export(Export),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    /// A head that was printed earlier and kept elsewhere: it must be part of the log, so that replacing the log from its
+    /// beginning, or cutting its end off, does not go unseen. May be given several times.
+    #[arg(long = "head", value_name = "CHAIN:NUMBER:HASH")]
+    heads: Vec<ChainHead>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Command {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Verify(verify) => verify.run().await,
+            Self::Export(export) => export.run().await,
+        }
+    }
+}
+
+impl Verify {
+    async fn run(self) -> anyhow::Result<()> {
+        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        match store.verify_audit_log(self.heads).await? {
+            Ok(verified) => {
+                say(&format!("in order: {} rows in {} batches", verified.rows, verified.batches));
+                for head in verified.heads {
+                    say(&format!("head {head}"));
+                }
+                Ok(())
+            }
+            Err(broken) => bail!("the audit log is not what was written: {broken}"),
+        }
+    }
+}
+
+impl Export {
+    async fn run(self) -> anyhow::Result<()> {
+        const PART: u32 = 1_000;
+        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let mut page = Page::first(PART);
+        loop {
+            let part = store.exchanges(&ExchangeFilter::default(), &page).await?;
+            for exchange in &part.entries {
+                say(&json!({ "exchange": exchange }).to_string());
+            }
+            page.after = part.next;
+            if page.after.is_none() {
+                break;
+            }
+        }
+        loop {
+            let part = store.changes(&ChangeFilter::default(), &page).await?;
+            for change in &part.entries {
+                say(&json!({ "change": change }).to_string());
+            }
+            page.after = part.next;
+            if page.after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The audit log: reading it, following its chain, pruning it.
+
+use countersign_core::UnixTime;
+use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
+
+use super::conditions::Conditions;
+use super::journal::{self, CHAIN, time};
+use crate::store::audit::{
+    Batch, ChainBreak, ChainHead, ChainReader, ChangeRow, ExchangeRow, Link, Verified,
+};
+use crate::store::{Change, ChangeFilter, ExchangeId, Page, Part, StoreError};
+
+/// Rows that one call prunes at most, if a single batch does not have more.
+const PRUNE: i64 = 2_000;
+
+pub(super) fn changes(
+    connection: &Connection,
+    filter: &ChangeFilter,
+    page: &Page,
+) -> Result<Part<Change>, StoreError> {
+    let mut conditions = Conditions::default();
+    conditions.and("resource = ?", filter.resource.clone());
+    conditions.and("target = ?", filter.target.clone());
+    conditions.and("actor = ?", filter.actor.clone());
+    conditions.and("at >= ?", filter.since.map(UnixTime::as_seconds));
+    conditions.and("at < ?", filter.until.map(UnixTime::as_seconds));
+    if let Some((request, ordinal)) = page.after.as_deref().and_then(|after| after.split_once('/')) {
+        let ordinal: i64 = ordinal.parse().unwrap_or(0);
+        conditions.and("(request, ordinal) < (?", Some(request.to_owned())).more(", ?)", ordinal);
+    }
+    let limit = page.limit as usize;
+    let mut statement = connection.prepare(&format!(
+        "SELECT request, ordinal, at, actor, action, target, resource, before, after FROM changes {}
+         ORDER BY request DESC, ordinal DESC LIMIT {}",
+        conditions.text(),
+        limit + 1
+    ))?;
+    let rows = statement.query_map(params_from_iter(conditions.values()), read)?;
+    let mut entries: Vec<Change> = rows.collect::<Result<_, _>>()?;
+    let next = if entries.len() > limit {
+        entries.truncate(limit);
+        entries.last().map(|last| format!("{}/{}", last.request, last.ordinal))
+    } else {
+        None
+    };
+    Ok(Part { entries, next })
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let json = |text: Option<String>| {
+        text.map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)))
+    };
+    Ok(Change {
+        request: ExchangeId(row.get(0)?),
+        ordinal: row.get(1)?,
+        at: time(row.get(2)?),
+        actor: row.get(3)?,
+        action: row.get(4)?,
+        target: row.get(5)?,
+        resource: row.get(6)?,
+        before: json(row.get(7)?),
+        after: json(row.get(8)?),
+    })
+}
+
+/// Follows the chain. Reads in one transaction: what is written meanwhile does not confuse it.
+pub(super) fn verify(
+    connection: &Connection,
+    noted: &[ChainHead],
+) -> Result<Result<Verified, ChainBreak>, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let anchor = journal::anchor(&snapshot)?;
+    let mut noted: Vec<ChainHead> =
+        noted.iter().filter(|head| **head != anchor && head.number > 0).cloned().collect();
+    let mut reader = ChainReader::after(anchor);
+    let mut verified = Verified::default();
+    let mut links = snapshot.prepare(
+        "SELECT number, row_count, first_id, last_id, hash FROM batches WHERE chain = ?1 ORDER BY number",
+    )?;
+    let mut links = links.query([CHAIN])?;
+    while let Some(row) = links.next()? {
+        let link = Link { number: row.get(0)?, rows: row.get(1)?, hash: row.get(4)? };
+        let (first, last): (String, String) = (row.get(2)?, row.get(3)?);
+        let mut batch = reader.expected();
+        add_rows(&snapshot, &mut batch, &first, &last)?;
+        if let Err(broken) = reader.follow(&link, &batch) {
+            return Ok(Err(broken));
+        }
+        noted.retain(|head| head != reader.head());
+        verified.batches += 1;
+        verified.rows += u64::try_from(link.rows).unwrap_or(0);
+    }
+    if let Some(unknown) = noted.pop() {
+        return Ok(Err(ChainBreak::Unknown(unknown)));
+    }
+    let found: i64 = snapshot.query_row(
+        "SELECT (SELECT count(*) FROM exchanges) + (SELECT count(*) FROM changes)",
+        [],
+        |row| row.get(0),
+    )?;
+    let expected = i64::try_from(verified.rows).unwrap_or(i64::MAX);
+    if found != expected {
+        return Ok(Err(ChainBreak::Foreign { expected, found }));
+    }
+    verified.heads.push(reader.head().clone());
+    Ok(Ok(verified))
+}
+
+/// Adds the rows that say they were written with a batch.
+fn add_rows(connection: &Connection, batch: &mut Batch, first: &str, last: &str) -> Result<(), StoreError> {
+    let key = params![first, last, batch.chain, batch.number];
+    let mut statement = connection.prepare_cached(
+        "SELECT id, at, outcome, resource, issuer, subject, publisher, expires_at, status_list, status_index, detail
+         FROM exchanges WHERE id BETWEEN ?1 AND ?2 AND chain = ?3 AND batch = ?4",
+    )?;
+    let mut rows = statement.query(key)?;
+    while let Some(row) = rows.next()? {
+        let status = (optional_text(row, 8)?, row.get::<_, Option<u32>>(9)?);
+        batch.exchange(&ExchangeRow {
+            id: text(row, 0)?,
+            at: row.get(1)?,
+            outcome: text(row, 2)?,
+            resource: optional_text(row, 3)?,
+            issuer: optional_text(row, 4)?,
+            subject: optional_text(row, 5)?,
+            publisher: optional_text(row, 6)?,
+            expires_at: row.get(7)?,
+            status: status.0.zip(status.1),
+            detail: text(row, 10)?,
+        });
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT request, ordinal, at, actor, action, target, resource, before, after
+         FROM changes WHERE request BETWEEN ?1 AND ?2 AND chain = ?3 AND batch = ?4",
+    )?;
+    let mut rows = statement.query(params![first, last, batch.chain, batch.number])?;
+    while let Some(row) = rows.next()? {
+        batch.change(&ChangeRow {
+            request: text(row, 0)?,
+            ordinal: row.get(1)?,
+            at: row.get(2)?,
+            actor: text(row, 3)?,
+            action: text(row, 4)?,
+            target: text(row, 5)?,
+            resource: optional_text(row, 6)?,
+            before: optional_text(row, 7)?,
+            after: optional_text(row, 8)?,
+        });
+    }
+    Ok(())
+}
+
+/// A text without a copy of it.
+fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, StoreError> {
+    row.get_ref(column)?.as_str().map_err(StoreError::unreadable)
+}
+
+fn optional_text<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str>, StoreError> {
+    row.get_ref(column)?.as_str_or_null().map_err(StoreError::unreadable)
+}
+
+/// Removes the oldest batches from before `keep_since` whole, and remembers where the chain begins now. `true` if there
+/// are more.
+pub(super) fn prune(transaction: &Transaction<'_>, keep_since: UnixTime) -> Result<bool, StoreError> {
+    let anchor = journal::anchor(transaction)?;
+    let mut statement = transaction.prepare_cached(
+        "SELECT number, at, row_count, first_id, last_id, hash FROM batches WHERE chain = ?1 ORDER BY number",
+    )?;
+    let mut links = statement.query([CHAIN])?;
+    let mut last: Option<(ChainHead, String, String)> = None;
+    let (mut rows, mut more) = (0, false);
+    while let Some(row) = links.next()? {
+        if row.get::<_, i64>(1)? >= keep_since.as_seconds() {
+            break;
+        }
+        rows += row.get::<_, i64>(2)?;
+        if rows > PRUNE && last.is_some() {
+            more = true;
+            break;
+        }
+        let head = ChainHead { chain: CHAIN, number: row.get(0)?, hash: row.get(5)? };
+        let (first_id, last_id): (String, String) = (row.get(3)?, row.get(4)?);
+        let (first_id, last_id) = match last {
+            Some((_, first, latest)) => (first.min(first_id), latest.max(last_id)),
+            None => (first_id, last_id),
+        };
+        last = Some((head, first_id, last_id));
+    }
+    let Some((head, first_id, last_id)) = last else { return Ok(false) };
+    let key = params![first_id, last_id, CHAIN, anchor.number, head.number];
+    transaction.execute(
+        "DELETE FROM exchanges WHERE id BETWEEN ?1 AND ?2 AND chain = ?3 AND batch > ?4 AND batch <= ?5",
+        key,
+    )?;
+    transaction.execute(
+        "DELETE FROM changes WHERE request BETWEEN ?1 AND ?2 AND chain = ?3 AND batch > ?4 AND batch <= ?5",
+        key,
+    )?;
+    transaction
+        .execute("DELETE FROM batches WHERE chain = ?1 AND number <= ?2", params![CHAIN, head.number])?;
+    transaction.execute(
+        "INSERT INTO chain_anchors (chain, number, hash) VALUES (?1, ?2, ?3)
+         ON CONFLICT (chain) DO UPDATE SET number = excluded.number, hash = excluded.hash",
+        params![CHAIN, head.number, head.hash],
+    )?;
+    Ok(more)
+}
