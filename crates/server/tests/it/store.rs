@@ -202,11 +202,15 @@ async fn invariant_8_what_was_trusted_before_a_change_ends(store: &dyn Store) {
 async fn k7_a_pending_publisher_waits_for_its_first_run_and_no_longer(store: &dyn Store) {
     let (used, unused) = (publisher(RESOURCE), publisher("acme/other"));
     make(store, vec![waiting(&used, 100), waiting(&unused, 100)], &command(0)).await;
-    assert_eq!(in_force(store, RESOURCE, 99).await, [used.id.clone()]);
+    assert_eq!(in_force(store, RESOURCE, 99).await, std::slice::from_ref(&used.id));
     issue(store, &used, 1, 99).await;
     assert_eq!(in_force(store, "acme/other", 100).await, []);
     assert_eq!(store.record(issuance(&unused, 1, 100)).await.unwrap(), Verdict::PublisherChanged);
-    assert_eq!(in_force(store, RESOURCE, 100_000).await, [used.id.clone()], "its resource exists by now");
+    assert_eq!(
+        in_force(store, RESOURCE, 100_000).await,
+        std::slice::from_ref(&used.id),
+        "its resource exists by now"
+    );
 
     assert!(!store.tidy(&author(Actor::Server, 99), None).await.unwrap());
     assert!(store.publisher(&unused.id).await.unwrap().is_some());
@@ -226,10 +230,10 @@ async fn k7_a_pending_publisher_waits_for_its_first_run_and_no_longer(store: &dy
 async fn k6_a_name_belongs_to_whoever_publishes_first(store: &dyn Store) {
     let squatter = author(Actor::AdminToken("squatter".to_owned()), 0);
     let owner = author(Actor::AdminToken("owner".to_owned()), 1);
-    let (squatting, owned, second) = (publisher(RESOURCE), publisher(RESOURCE), publisher(RESOURCE));
+    let (squatting, published, second) = (publisher(RESOURCE), publisher(RESOURCE), publisher(RESOURCE));
     make(store, vec![waiting(&squatting, 1_000)], &squatter).await;
-    make(store, vec![waiting(&owned, 1_000), waiting(&second, 1_000)], &owner).await;
-    issue(store, &owned, 1, 10).await;
+    make(store, vec![waiting(&published, 1_000), waiting(&second, 1_000)], &owner).await;
+    issue(store, &published, 1, 10).await;
     assert!(store.publisher(&squatting.id).await.unwrap().is_none());
     assert!(store.publisher(&second.id).await.unwrap().is_some(), "the owner's own goes on waiting");
 
@@ -246,7 +250,7 @@ async fn a_creation_that_is_sent_twice_happens_once(store: &dyn Store) {
     let created = store.change_publishers(vec![adding(&first)], &owner(0), key(1)).await.unwrap().unwrap();
     let again = store.change_publishers(vec![adding(&retry)], &owner(1), key(1)).await.unwrap().unwrap();
     assert_eq!((created[0].id(), again[0].id()), (&first.id, &first.id));
-    assert_eq!(in_force(store, RESOURCE, 1).await, [first.id.clone()]);
+    assert_eq!(in_force(store, RESOURCE, 1).await, std::slice::from_ref(&first.id));
     let other = store.change_publishers(vec![adding(&retry)], &owner(2), key(2)).await.unwrap();
     assert_eq!(other.unwrap_err(), Conflict::KeyReused);
     // A retry that comes after a removal brings nothing back.
@@ -283,8 +287,8 @@ async fn k2_every_change_is_in_the_audit_log(store: &dyn Store) {
     let id = publisher.id.clone();
     make(store, vec![adding(&publisher)], &command(0)).await;
     let mut taught = issuance(&publisher, 1, 1);
-    let Outcome::Issued(issued) = &mut taught.outcome else { panic!() };
-    issued.learned = Some(rules("main").with_learned([("repository_id", "7".to_owned())]));
+    let Outcome::Issued(issuance) = &mut taught.outcome else { panic!() };
+    issuance.learned = Some(rules("main").with_learned([("repository_id", "7".to_owned())]));
     let token = taught.id.clone();
     assert_eq!(store.record(taught).await.unwrap(), Verdict::Recorded);
     assert!(store.revoke_token(&token, &author(Actor::Holder, 2)).await.unwrap());
@@ -317,14 +321,14 @@ async fn k2_every_change_is_in_the_audit_log(store: &dyn Store) {
     assert!(store.add_signing_key(key, None, &author(Actor::Server, 10)).await.unwrap());
     assert!(store.revoke_signing_key("k1", &command(11)).await.unwrap());
     let url = "https://gitlab.example.com";
-    let issuer = StoredIssuer {
+    let added = StoredIssuer {
         url: url.parse().unwrap(),
         preset: Some(Provider::Gitlab),
         created_at: at(12),
         disabled_at: None,
     };
-    assert!(store.add_issuer(issuer.clone(), &command(12)).await.unwrap());
-    assert!(!store.add_issuer(issuer, &command(13)).await.unwrap());
+    assert!(store.add_issuer(added.clone(), &command(12)).await.unwrap());
+    assert!(!store.add_issuer(added, &command(13)).await.unwrap());
     assert!(store.switch_issuer(&url.parse().unwrap(), Switch::Off, &command(14)).await.unwrap());
     assert!(store.remove_issuer(&url.parse().unwrap(), &command(15)).await.unwrap());
 
