@@ -76,6 +76,9 @@ pub const ALL: &[&AmbientProvider] = &[
     &google::PROVIDER,
 ];
 
+/// Stands for the audience in a snippet, quotes included: as JSON has them, which YAML, HCL and shells read too.
+const AUDIENCE: &str = "{audience}";
+
 /// A CI provider, as seen from inside a job.
 #[derive(Debug)]
 pub struct AmbientProvider {
@@ -91,6 +94,8 @@ pub struct AmbientProvider {
     remark: Option<&'static str>,
     /// What to add to a job so that it gets a token for the audience.
     remedy: fn(&Audience) -> String,
+    /// The same as the lines to add, with [`AUDIENCE`] where the audience belongs.
+    snippet: &'static str,
     /// Whether the job runs on it.
     detect: fn(&Surroundings) -> bool,
     /// Has it mint (or finds) an id token for the audience. The token is checked in [`AmbientProvider::mint`].
@@ -167,6 +172,12 @@ impl AmbientProvider {
     /// What to add to a job so that it gets a token for the audience.
     pub fn remedy(&self, audience: &Audience) -> String {
         (self.remedy)(audience)
+    }
+
+    /// The lines to add to a job, or to the settings of its provider, so that it gets a token for the audience. Names in
+    /// capitals are for whoever adds them to replace.
+    pub fn snippet(&self, audience: &Audience) -> String {
+        self.snippet.replace(AUDIENCE, &serde_json::Value::from(audience.as_str()).to_string())
     }
 
     /// Has an id token minted for the audience.

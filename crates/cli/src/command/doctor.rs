@@ -30,8 +30,8 @@ registry's, the issuer's discovery document and the registry's metadata. What do
 still looked at. The exchange itself is made with --exchange only, since it uses the id token up; the access token is
 not shown.
 
-Ends with the one change to make. Exit code: 0 if nothing is wrong, else that of the first step that failed, as in
-`countersign --help`.";
+Ends with the one change to make, and with the lines to add where it is made in the job or in its provider's settings.
+Exit code: 0 if nothing is wrong, else that of the first step that failed, as in `countersign --help`.";
 
 /// `countersign doctor`.
 #[derive(Debug, Args)]

@@ -107,6 +107,12 @@ fn a_missing_permission_ends_in_the_line_to_add() {
     skipped  exchange      not made: it uses the id token up; add RESOURCE --exchange to make it
 
     to do: add `permissions: id-token: write` to the job (a pull request from a fork never gets one); see https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments
+
+        jobs:
+          publish:
+            permissions:
+              id-token: write
+              contents: read
     --- stderr
     ");
     let shown = job.run(&["doctor", "--json"]);

@@ -26,6 +26,8 @@ mod manual;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+mod remedies;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod simulate;

@@ -61,6 +61,12 @@ fn quiet_says_what_is_wrong_and_nothing_else() {
     remark   registry      the metadata of SERVER names no token endpoint
 
     to do: add `permissions: id-token: write` to the job (a pull request from a fork never gets one); see https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments
+
+        jobs:
+          publish:
+            permissions:
+              id-token: write
+              contents: read
     --- stderr
     ");
     assert_eq!(

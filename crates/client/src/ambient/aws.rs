@@ -32,12 +32,21 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
          the global endpoint does not mint"
             .to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| {
         let signs = ["AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME", FULL_URI, RELATIVE_URI];
         surroundings.variables.has_any(&signs)
     },
     mint,
 };
+
+const SNIPPET: &str = "\
+{
+  \"Effect\": \"Allow\",
+  \"Action\": \"sts:GetWebIdentityToken\",
+  \"Resource\": \"*\",
+  \"Condition\": { \"ForAllValues:StringEquals\": { \"sts:IdentityTokenAudience\": {audience} } }
+}";
 
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";

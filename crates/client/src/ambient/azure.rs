@@ -24,12 +24,17 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
             "assign a managed identity, and register {audience} as an application in the tenant: Azure mints for no other"
         )
     },
+    snippet: SNIPPET,
     detect: |surroundings| {
         let variables = &surroundings.variables;
         variables.has_any(&[ENDPOINT]) && variables.has_any(&[HEADER])
     },
     mint,
 };
+
+const SNIPPET: &str = "\
+az vm identity assign --resource-group GROUP --name MACHINE
+az ad app create --display-name countersign --identifier-uris {audience}";
 
 const ENDPOINT: &str = "IDENTITY_ENDPOINT";
 const HEADER: &str = "IDENTITY_HEADER";

@@ -17,12 +17,19 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     job: JobMark::Secret("SYSTEM_ACCESSTOKEN"),
     remark: None,
     remedy: |_| "add `env: { SYSTEM_ACCESSTOKEN: $(System.AccessToken) }` to the step".to_owned(),
+    snippet: SNIPPET,
     detect: |surroundings| {
         surroundings.variables.has_any(&[REQUEST_URI])
             || surroundings.variables.is_exactly("TF_BUILD", "True")
     },
     mint,
 };
+
+const SNIPPET: &str = "\
+steps:
+  - script: countersign doctor --audience api://AzureADTokenExchange
+    env:
+      SYSTEM_ACCESSTOKEN: $(System.AccessToken)";
 
 const REQUEST_URI: &str = "SYSTEM_OIDCREQUESTURI";
 

@@ -14,8 +14,18 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     job: JobMark::IdToken,
     remark: Some("one token serves the whole step, and it may be for other audiences too"),
     remedy: |audience| format!("add `oidc: {{ audiences: [\"{audience}\"] }}` to the step"),
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.has_any(&["BITBUCKET_BUILD_NUMBER", VARIABLE]),
     mint: |surroundings, _| declared::first_of(surroundings, &[VARIABLE]),
 };
+
+const SNIPPET: &str = "\
+pipelines:
+  default:
+    - step:
+        oidc:
+          audiences: [{audience}]
+        script:
+          - countersign doctor";
 
 const VARIABLE: &str = "BITBUCKET_STEP_OIDC_TOKEN";

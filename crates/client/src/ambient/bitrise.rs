@@ -20,9 +20,18 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     job: JobMark::Secret("BITRISE_BUILD_API_TOKEN"),
     remark: Some("whoever starts a job may choose `sub`, so no publisher can trust it"),
     remedy: |_| "check that the step runs in a build on bitrise.io, where both variables are set".to_owned(),
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.has_any(&[BUILD_URL]),
     mint,
 };
+
+const SNIPPET: &str = "\
+workflows:
+  publish:
+    steps:
+      - script@1:
+          inputs:
+            - content: countersign doctor";
 
 const BUILD_URL: &str = "BITRISE_BUILD_URL";
 

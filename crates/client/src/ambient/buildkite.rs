@@ -28,9 +28,19 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
              {audience} --claim {CLAIMS}` prints"
         )
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.is_exactly("BUILDKITE", "true"),
     mint,
 };
+
+const SNIPPET: &str = "\
+steps:
+  - command: countersign doctor
+    plugins:
+      - docker#v5.12.0:
+          image: IMAGE
+          propagate-environment: true
+          mount-buildkite-agent: true";
 
 const CLAIMS: &str = "organization_id,pipeline_id";
 const DEFAULT_ENDPOINT: &str = "https://agent-edge.buildkite.com/v3";

@@ -25,9 +25,17 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
              set HF_OIDC_ID_TOKEN to what it prints"
         )
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.is_exactly("CIRCLECI", "true"),
     mint,
 };
+
+const SNIPPET: &str = "\
+steps:
+  - run: |
+      HF_OIDC_ID_TOKEN=$(circleci run oidc get --claims '{\"aud\":{audience}}')
+      export HF_OIDC_ID_TOKEN
+      countersign doctor";
 
 const VARIABLES: [&str; 2] = ["CIRCLE_OIDC_TOKEN_V2", "CIRCLE_OIDC_TOKEN"];
 

@@ -20,9 +20,21 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
         "check that OpenID Connect is enabled for the account and that the step runs in a pipeline's build"
             .to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.has_any(&[REQUEST_URL, "CF_BUILD_ID"]),
     mint,
 };
+
+const SNIPPET: &str = "\
+steps:
+  obtain_id_token:
+    type: obtain-oidc-id-token
+    arguments:
+      AUDIENCE: {audience}
+  publish:
+    image: IMAGE
+    commands:
+      - countersign doctor --id-token-env ID_TOKEN";
 
 const REQUEST_URL: &str = "CF_OIDC_REQUEST_URL";
 

@@ -16,6 +16,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     job: JobMark::Secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     remark: None,
     remedy: |_| "add `permissions: id-token: write` to the job".to_owned(),
+    snippet: github::SNIPPET,
     detect: |_| false,
     mint: github::mint,
 };

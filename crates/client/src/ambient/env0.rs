@@ -18,8 +18,11 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
             "enable OIDC for the organization in env0, for {audience}; or give the audience it has with --audience"
         )
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.has_any(&[VARIABLE, "ENV0_DEPLOYMENT_LOG_ID"]),
     mint: |surroundings, _| declared::first_of(surroundings, &[VARIABLE]),
 };
+
+const SNIPPET: &str = "Organization > Settings > Policies: [x] Enable OIDC during deployments";
 
 const VARIABLE: &str = "ENV0_OIDC_TOKEN";

@@ -20,12 +20,18 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     remedy: |_| {
         "run this as root in the machine, or let its user read and write the socket /.fly/api".to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| {
         let variables = &surroundings.variables;
         variables.has_any(&["FLY_APP_NAME"]) && variables.has_any(&["FLY_MACHINE_ID"])
     },
     mint,
 };
+
+const SNIPPET: &str = "\
+# Dockerfile
+USER root
+CMD [\"countersign\", \"doctor\"]";
 
 fn mint(surroundings: &Surroundings, audience: &Audience) -> Minted {
     let body = json!({ "aud": audience }).to_string();

@@ -18,6 +18,12 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     remedy: |_| {
         "add `enable-openid-connect: true` to the job (Forgejo does not read `permissions`)".to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.is_exactly("FORGEJO_ACTIONS", "true"),
     mint: github::mint,
 };
+
+const SNIPPET: &str = "\
+jobs:
+  publish:
+    enable-openid-connect: true";

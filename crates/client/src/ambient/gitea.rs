@@ -17,6 +17,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
         "add `permissions: id-token: write` to the job, and check that this version of Gitea has id tokens for Actions"
             .to_owned()
     },
+    snippet: github::SNIPPET,
     detect: |surroundings| surroundings.variables.is_exactly("GITEA_ACTIONS", "true"),
     mint: github::mint,
 };

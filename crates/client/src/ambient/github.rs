@@ -17,9 +17,17 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     job: JobMark::Secret("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     remark: None,
     remedy: |_| REMEDY.to_owned(),
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.is_exactly("GITHUB_ACTIONS", "true"),
     mint,
 };
+
+pub(super) const SNIPPET: &str = "\
+jobs:
+  publish:
+    permissions:
+      id-token: write
+      contents: read";
 
 const REMEDY: &str = "add `permissions: id-token: write` to the job (a pull request from a fork never gets one); see \
     https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments";

@@ -25,9 +25,16 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
              issuance is disabled, let the project's `ci_id_token_sub_claim_components` begin with `project_id`"
         )
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.is_exactly("GITLAB_CI", "true"),
     mint,
 };
+
+const SNIPPET: &str = "\
+publish:
+  id_tokens:
+    HF_ID_TOKEN:
+      aud: {audience}";
 
 const SUFFIX: &str = "_ID_TOKEN";
 /// The name in the Hub's documentation.

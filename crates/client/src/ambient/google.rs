@@ -24,11 +24,16 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
          Identity Token Creator"
             .to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| {
         surroundings.variables.has_any(&[ACT_AS, HOST]) || is_machine_of_google(surroundings)
     },
     mint,
 };
+
+const SNIPPET: &str = "\
+gcloud iam service-accounts add-iam-policy-binding ACCOUNT \\
+    --member serviceAccount:MACHINES_ACCOUNT --role roles/iam.serviceAccountOpenIdTokenCreator";
 
 const ACT_AS: &str = "GOOGLE_SERVICE_ACCOUNT_NAME";
 /// What Google's own libraries read, to talk to an emulator.

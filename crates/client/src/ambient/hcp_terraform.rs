@@ -19,9 +19,18 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
             "set the environment variable `TFC_WORKLOAD_IDENTITY_AUDIENCE` of the workspace to {audience}"
         )
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.has_any(&["TFC_RUN_ID", VARIABLE]),
     mint,
 };
+
+const SNIPPET: &str = "\
+resource \"tfe_variable\" \"audience\" {
+  workspace_id = tfe_workspace.publish.id
+  category     = \"env\"
+  key          = \"TFC_WORKLOAD_IDENTITY_AUDIENCE\"
+  value        = {audience}
+}";
 
 const VARIABLE: &str = "TFC_WORKLOAD_IDENTITY_TOKEN";
 

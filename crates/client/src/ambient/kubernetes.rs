@@ -25,12 +25,31 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
              path: token }} }}] }}` and set HF_OIDC_ID_TOKEN_FILE to the path of its file"
         )
     },
+    snippet: SNIPPET,
     detect: |surroundings| {
         let variables = &surroundings.variables;
         variables.has_any(&["KUBERNETES_SERVICE_HOST"]) && variables.has_any(&[FILE])
     },
     mint,
 };
+
+const SNIPPET: &str = "\
+spec:
+  containers:
+    - name: publish
+      env:
+        - name: HF_OIDC_ID_TOKEN_FILE
+          value: /var/run/secrets/countersign/token
+      volumeMounts:
+        - name: id-token
+          mountPath: /var/run/secrets/countersign
+  volumes:
+    - name: id-token
+      projected:
+        sources:
+          - serviceAccountToken:
+              audience: {audience}
+              path: token";
 
 const FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 

@@ -18,8 +18,11 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
          rule"
             .to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.has_any(&[VARIABLE, "MODAL_TASK_ID"]),
     mint: |surroundings, _| declared::first_of(surroundings, &[VARIABLE]),
 };
+
+const SNIPPET: &str = "modal.Sandbox.create(app=app, include_oidc_identity_token=True)";
 
 const VARIABLE: &str = "MODAL_IDENTITY_TOKEN";

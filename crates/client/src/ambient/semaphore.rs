@@ -17,10 +17,20 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
         "check that the organization's plan has OpenID Connect, and that the job is not a debug job"
             .to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| {
         surroundings.variables.has_any(&[VARIABLE]) || surroundings.variables.is_exactly("SEMAPHORE", "true")
     },
     mint: |surroundings, _| declared::first_of(surroundings, &[VARIABLE]),
 };
+
+const SNIPPET: &str = "\
+blocks:
+  - name: publish
+    task:
+      jobs:
+        - name: publish
+          commands:
+            - countersign doctor --audience \"$SEMAPHORE_ORGANIZATION_URL\"";
 
 const VARIABLE: &str = "SEMAPHORE_OIDC_TOKEN";

@@ -16,6 +16,7 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     remedy: |_| {
         "check that the account's plan has OpenID Connect, and that nothing removed the variable".to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.has_any(&[VARIABLE, "TF_VAR_spacelift_run_id"]),
     mint: |surroundings, _| {
         declared::first_of(surroundings, &[VARIABLE]).or_else(|unset| {
@@ -23,5 +24,10 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
         })
     },
 };
+
+const SNIPPET: &str = "\
+stack_defaults:
+  before_apply:
+    - countersign doctor --audience ACCOUNT.app.spacelift.io";
 
 const VARIABLE: &str = "SPACELIFT_OIDC_TOKEN";

@@ -20,9 +20,12 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     remedy: |_| {
         "register the workload with the trust domain's server, and put spire-agent into PATH".to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.has_any(&[SOCKET]),
     mint,
 };
+
+const SNIPPET: &str = "spire-server entry create -parentID spiffe://TRUST_DOMAIN/AGENT -spiffeID spiffe://TRUST_DOMAIN/publish -selector unix:uid:1000";
 
 const SOCKET: &str = "SPIFFE_ENDPOINT_SOCKET";
 

@@ -18,10 +18,16 @@ pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
          with --audience and have the registry accept it"
             .to_owned()
     },
+    snippet: SNIPPET,
     detect: |surroundings| {
         surroundings.variables.has_any(&[VARIABLE]) || surroundings.variables.is_exactly("VERCEL", "1")
     },
     mint: |surroundings, _| declared::first_of(surroundings, &[VARIABLE]),
 };
+
+const SNIPPET: &str = "\
+resource \"vercel_project\" \"publish\" {
+  oidc_token_config = { issuer_mode = \"team\" }
+}";
 
 const VARIABLE: &str = "VERCEL_OIDC_TOKEN";

@@ -1,5 +1,7 @@
 //! The registry: whether it answers, what time it has, and what it says of itself.
 
+use std::time::Duration;
+
 use countersign_client::http::{HttpError, Request, Response};
 use countersign_client::{Client, Endpoint};
 use countersign_core::time::LEEWAY;
@@ -19,10 +21,9 @@ pub(super) fn metadata(client: &Client) -> Result<Response, HttpError> {
 /// This machine's clock beside the registry's. A wrong one here makes good id tokens look expired.
 pub(super) fn clock(client: &Client, answer: &Result<Response, HttpError>) -> Step {
     const NAME: &str = "clock";
-    let date = answer.as_ref().ok().and_then(|answer| answer.header("date")).and_then(http_date::read);
-    let Some(date) = date else { return Step::skipped(NAME, "the registry did not say what time it has") };
-    let now = client.surroundings().clock.now();
-    let (ahead, behind) = (now.since(date), date.since(now));
+    let Some((ahead, behind)) = difference(client, answer) else {
+        return Step::skipped(NAME, "the registry did not say what time it has");
+    };
     if ahead <= LEEWAY && behind <= LEEWAY {
         Step::good(NAME, "agrees with the registry's")
     } else {
@@ -31,8 +32,20 @@ pub(super) fn clock(client: &Client, answer: &Result<Response, HttpError>) -> St
     }
 }
 
+/// Whether the clocks are known to differ by more than the leeway.
+pub(super) fn is_clock_wrong(client: &Client, answer: &Result<Response, HttpError>) -> bool {
+    difference(client, answer).is_some_and(|(ahead, behind)| ahead > LEEWAY || behind > LEEWAY)
+}
+
+/// How far this machine's clock is ahead of the registry's, and how far behind: one of them is nothing.
+fn difference(client: &Client, answer: &Result<Response, HttpError>) -> Option<(Duration, Duration)> {
+    let date = http_date::read(answer.as_ref().ok()?.header("date")?)?;
+    let now = client.surroundings().clock.now();
+    Some((now.since(date), date.since(now)))
+}
+
 /// What the metadata says of the token endpoint.
-pub(super) fn step(client: &Client, answer: Result<Response, HttpError>) -> Step {
+pub(super) fn step(client: &Client, answer: &Result<Response, HttpError>) -> Step {
     const NAME: &str = "registry";
     let endpoint = client.endpoint();
     let answer = match answer {
@@ -42,7 +55,7 @@ pub(super) fn step(client: &Client, answer: Result<Response, HttpError>) -> Step
             let remedy = format!(
                 "check --endpoint or {variable} (it is {endpoint}), the network and the proxy settings"
             );
-            return Step::wrong(NAME, chain(&error), UNREACHABLE, remedy);
+            return Step::wrong(NAME, chain(error), UNREACHABLE, remedy);
         }
     };
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200);

@@ -1,5 +1,6 @@
 //! The steps, in order.
 
+use countersign_client::http::{HttpError, Response};
 use countersign_client::{
     AmbientProvider, Client, ExchangeError, Identity, IdentityError, LoginError, RequestedResource,
 };
@@ -16,6 +17,10 @@ pub(super) struct Examination<'a> {
     pub(super) identity: Result<Identity, IdentityError>,
     /// The repository that the pull request comes from, if that is another one.
     pub(super) fork: Option<String>,
+    /// What the registry answered about itself.
+    pub(super) metadata: Result<Response, HttpError>,
+    /// Whether this machine's clock and the registry's differ by more than anybody overlooks.
+    pub(super) is_clock_wrong: bool,
 }
 
 impl<'a> Examination<'a> {
@@ -28,16 +33,17 @@ impl<'a> Examination<'a> {
             (Err(_), Some(name)) => AmbientProvider::named(name),
             (Err(_), None) => AmbientProvider::detected(surroundings),
         };
-        Self { client, provider, identity, fork: fork::source(surroundings) }
+        let metadata = endpoint::metadata(client);
+        let is_clock_wrong = endpoint::is_clock_wrong(client, &metadata);
+        Self { client, provider, identity, fork: fork::source(surroundings), metadata, is_clock_wrong }
     }
 
     /// Looks at everything; makes the exchange if there is a resource to make it for.
     pub(super) fn report(&self, resource: Option<&RequestedResource>) -> Report {
         let mut steps = identity::steps(self);
-        let answer = endpoint::metadata(self.client);
-        steps.push(endpoint::clock(self.client, &answer));
+        steps.push(endpoint::clock(self.client, &self.metadata));
         steps.push(issuer::step(self));
-        steps.push(endpoint::step(self.client, answer));
+        steps.push(endpoint::step(self.client, &self.metadata));
         steps.push(self.exchange(resource));
         Report(steps)
     }

@@ -1,10 +1,10 @@
 //! From the provider to the audience: why the job has no good id token, if it has none.
 
-use countersign_client::{IdentityError, MintError, UnverifiedClaims};
+use countersign_client::{AudienceChoice, IdentityError, MintError, UnverifiedClaims};
 use countersign_core::time::LEEWAY;
 
 use crate::command::doctor::examination::Examination;
-use crate::command::doctor::report::Step;
+use crate::command::doctor::report::{Change, Step};
 use crate::failure::{NO_IDENTITY, USAGE, chain};
 
 /// The steps that this file looks at; one that fails leaves those after it without anything to look at.
@@ -19,9 +19,9 @@ pub(super) fn steps(examination: &Examination<'_>) -> Vec<Step> {
     let mut failed = false;
     for name in ORDER {
         let step = match &wrong {
-            Some((at, detail, remedy, code)) if *at == name => {
+            Some((at, detail, change, code)) if *at == name => {
                 failed = true;
-                Step::wrong(name, detail, *code, remedy)
+                Step::wrong(name, detail, *code, change.clone())
             }
             _ if failed => Step::skipped(name, "there is nothing to look at"),
             _ => Step::good(name, good(examination, name)),
@@ -34,21 +34,21 @@ pub(super) fn steps(examination: &Examination<'_>) -> Vec<Step> {
     steps
 }
 
-type Wrong = (&'static str, String, String, u8);
+type Wrong = (&'static str, String, Change, u8);
 
 fn wrong_step(examination: &Examination<'_>) -> Option<Wrong> {
     match &examination.identity {
         Err(error) => {
             let step = failed_step(error);
             let code = if matches!(error, IdentityError::Unsupported { .. }) { USAGE } else { NO_IDENTITY };
-            Some((step, without_remedy(examination, chain(error)), remedy(examination, step), code))
+            Some((step, without_remedy(examination, chain(error)), change(examination, step), code))
         }
         Ok(identity) => {
             let (step, detail) = match identity.claims() {
                 Err(error) => ("token", chain(&error)),
                 Ok(claims) => wrong_claim(examination, &claims)?,
             };
-            Some((step, detail, remedy(examination, step), NO_IDENTITY))
+            Some((step, detail, change(examination, step), NO_IDENTITY))
         }
     }
 }
@@ -94,24 +94,48 @@ fn wrong_claim(examination: &Examination<'_>, claims: &UnverifiedClaims) -> Opti
     })
 }
 
-/// The one change, in the provider's own words where it has some.
-fn remedy(examination: &Examination<'_>, step: &str) -> String {
+/// The one change, in the provider's own words and as the lines to add where it has some.
+fn change(examination: &Examination<'_>, step: &str) -> Change {
+    let audience = examination.client.audience();
     if examination.fork.is_some() && matches!(step, "variables" | "permission") {
-        return "let this job run for the repository's own branches and tags only: a pull request from a fork gets no id \
-                token, and must not"
-            .to_owned();
+        return Change::from(
+            "let this job run for the repository's own branches and tags only: a pull request from a fork gets no id \
+             token, and must not"
+                .to_owned(),
+        );
     }
     match (step, examination.provider) {
-        ("variables" | "permission" | "audience", Some(provider)) => provider.remedy(examination.client.audience()),
-        ("provider", _) => {
+        ("variables" | "permission", Some(provider)) => {
+            Change { words: provider.remedy(audience), snippet: Some(provider.snippet(audience)) }
+        }
+        ("audience", Some(provider)) => match (provider.audience_choice(), &examination.identity) {
+            (AudienceChoice::Declared, _) => {
+                Change { words: provider.remedy(audience), snippet: Some(provider.snippet(audience)) }
+            }
+            (AudienceChoice::Fixed(_), Err(IdentityError::Mint(MintError::Audience { found, .. }))) => Change {
+                words: format!(
+                    "{} mints for nobody else: if the registry accepts its tokens, say with --audience what they are for",
+                    provider.title()
+                ),
+                snippet: Some(format!("countersign doctor --audience {found}")),
+            },
+            _ => another_audience(examination),
+        },
+        ("audience", None) => another_audience(examination),
+        ("provider", _) => Change::from(
             "run this in a job of a supported provider, or name the variable that holds an id token with --id-token-env"
-                .to_owned()
+                .to_owned(),
+        ),
+        _ if examination.is_clock_wrong => {
+            Change::from("set this machine's clock: it is wrong, so that good id tokens look expired".to_owned())
         }
-        ("audience", None) => {
-            format!("have the id token minted for {}, or say with --audience what it is for", examination.client.audience())
-        }
-        _ => "start the job again, so that it gets a new id token; and check this machine's clock".to_owned(),
+        _ => Change::from("start the job again, so that it gets a new id token".to_owned()),
     }
+}
+
+fn another_audience(examination: &Examination<'_>) -> Change {
+    let audience = examination.client.audience();
+    Change::from(format!("have the id token minted for {audience}, or say with --audience what it is for"))
 }
 
 fn good(examination: &Examination<'_>, step: &str) -> String {

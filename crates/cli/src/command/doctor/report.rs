@@ -23,12 +23,27 @@ pub(super) enum Verdict {
     /// Wrong: what to change, and the exit code that the other commands would give.
     Wrong {
         /// The change.
-        remedy: String,
+        change: Change,
         /// The exit code.
         code: u8,
     },
     /// Not looked at.
     Skipped,
+}
+
+/// What to change.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    /// In words.
+    pub(super) words: String,
+    /// The lines to add, if it is made in a file.
+    pub(super) snippet: Option<String>,
+}
+
+impl From<String> for Change {
+    fn from(words: String) -> Self {
+        Self { words, snippet: None }
+    }
 }
 
 impl Verdict {
@@ -68,9 +83,9 @@ impl Step {
         name: &'static str,
         detail: impl Into<String>,
         code: u8,
-        remedy: impl Into<String>,
+        change: impl Into<Change>,
     ) -> Self {
-        Self { name, verdict: Verdict::Wrong { remedy: remedy.into(), code }, detail: detail.into() }
+        Self { name, verdict: Verdict::Wrong { change: change.into(), code }, detail: detail.into() }
     }
 }
 
@@ -80,9 +95,9 @@ pub(super) struct Report(pub(super) Vec<Step>);
 
 impl Report {
     /// The first thing that is wrong: what follows is often wrong because of it.
-    fn first_wrong(&self) -> Option<(&Step, &str, u8)> {
+    fn first_wrong(&self) -> Option<(&Step, &Change, u8)> {
         self.0.iter().find_map(|step| match &step.verdict {
-            Verdict::Wrong { remedy, code } => Some((step, remedy.as_str(), *code)),
+            Verdict::Wrong { change, code } => Some((step, change, *code)),
             _ => None,
         })
     }
@@ -101,8 +116,12 @@ impl Report {
         let is_wanted =
             |step: &&Step| !quiet || matches!(step.verdict, Verdict::Remark | Verdict::Wrong { .. });
         let end = match self.first_wrong() {
-            Some((_, remedy, _)) => {
-                format!("\n{} {}\n", paint.show(Tone::Wrong, "to do:"), printable(remedy))
+            Some((_, change, _)) => {
+                let words = printable(&change.words);
+                let snippet = change.snippet.iter().flat_map(|snippet| snippet.lines());
+                let lines: Vec<String> = snippet.map(|line| format!("    {}\n", printable(line))).collect();
+                let gap = if lines.is_empty() { "" } else { "\n" };
+                format!("\n{} {words}\n{gap}{}", paint.show(Tone::Wrong, "to do:"), lines.concat())
             }
             None if quiet => String::new(),
             None if self.0.iter().any(|step| matches!(step.verdict, Verdict::Skipped)) => {
@@ -123,7 +142,8 @@ impl Report {
         json!({
             "steps": steps.collect::<Vec<_>>(),
             "wrong": wrong.map(|(step, _, _)| step.name),
-            "to_do": wrong.map(|(_, remedy, _)| remedy),
+            "to_do": wrong.map(|(_, change, _)| &change.words),
+            "snippet": wrong.and_then(|(_, change, _)| change.snippet.as_deref()),
             "exit_code": self.code(),
         })
     }
