@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod address;
+mod cautions;
 mod field;
 mod issuer_form;
 mod pin;
@@ -39,6 +41,8 @@ mod spacelift;
 mod spiffe;
 mod vercel;
 
+pub use address::{Address, AddressError};
+pub use cautions::Cautions;
 pub use field::{Case, Field};
 pub use pin::Pin;
 pub use preset::{Defaults, Event, Preset};

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Defaults, Field, Preset};
+use super::{Cautions, Defaults, Field, Preset};
 use crate::algorithm::Algorithm;
 use crate::statement::Statement;
 
@@ -17,13 +17,20 @@ pub(super) const PRESET: Preset = Preset {
     title: "AWS",
     issuers: &[],
     issuer_forms: &["https://*.tokens.sts.global.api.aws"],
-    fields: &[Field::new("account", CLAIM, parse_account).single().read_by(account)],
+    fields: &[Field::new("account", CLAIM, parse_account)
+        .shorthand(without_dashes)
+        .single()
+        .id()
+        .read_by(account)],
     pins: &[],
     event: None,
     guard: |_, _| None,
     names_tenant: |_| true,
     tenant_remedy: "set account=ID",
     unfit_claims: &[("/https:~1~1sts.amazonaws.com~1/request_tags", "whoever asks for the token chooses it")],
+    cautions: Cautions::NONE,
+    home: |_| None,
+    proposed_claims: &["sub"],
     known_claims: &["aud", "exp", "https://sts.amazonaws.com/", "iat", "iss", "jti", "nbf", "sub"],
     recorded_claims: &["jti"],
     defaults: Defaults::new(&[Algorithm::Rs256, Algorithm::Es384], Duration::from_hours(1), 1),
@@ -38,4 +45,9 @@ fn parse_account(text: &str) -> Result<String, &'static str> {
 
 fn account<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
     statement.claims().value(claim)?.get("aws_account")?.as_str().map(Cow::Borrowed)
+}
+
+/// The console shows `1234-5678-9012`.
+fn without_dashes(text: &str) -> Option<String> {
+    (text.len() == 14).then(|| text.replace('-', ""))
 }

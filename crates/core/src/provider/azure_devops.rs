@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
-use super::field::{branch, parse_name, parse_ref_name, tag};
+use super::field::{branch, branch_of_ref, parse_name, parse_ref_name, tag, tag_of_ref};
 use super::pin::{parse_opaque_id, parse_uuid};
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -19,11 +19,11 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://vstoken.dev.azure.com/*"],
     fields: &[
-        Field::new("project", "prj_id", parse_uuid).single(),
-        Field::new("pipeline", "def_id", parse_opaque_id),
+        Field::new("project", "prj_id", parse_uuid).single().id(),
+        Field::new("pipeline", "def_id", parse_opaque_id).id(),
         Field::new("repository", "rpo_id", parse_name).single(),
-        Field::new("branch", "rpo_ref", parse_ref_name).read_by(branch),
-        Field::new("tag", "rpo_ref", parse_ref_name).read_by(tag),
+        Field::new("branch", "rpo_ref", parse_ref_name).read_by(branch).shorthand(branch_of_ref).guarded(),
+        Field::new("tag", "rpo_ref", parse_ref_name).read_by(tag).shorthand(tag_of_ref).guarded(),
     ],
     pins: &[Pin::uuid("prj_id", "project"), Pin::uuid("org_id", "project")],
     event: None,
@@ -31,6 +31,9 @@ pub(super) const PRESET: Preset = Preset {
     names_tenant: |_| true,
     tenant_remedy: "set project=UUID",
     unfit_claims: &[("/sub", "it consists of names, which can change hands; use the preset's fields")],
+    cautions: Cautions::NONE.fixed_audience(),
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[
         "aud", "def_id", "exp", "iat", "iss", "jti", "nbf", "org_id", "prj_id", "rpo_id", "rpo_ref",
         "rpo_uri", "rpo_ver", "run_id", "sub",

@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use super::field::parse_ref_name;
+use super::field::{branch_of_ref, parse_ref_name};
 use super::pin::parse_braced_uuid;
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -18,10 +18,13 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://api.bitbucket.org/2.0/workspaces/*/pipelines-config/identity/oidc"],
     fields: &[
-        Field::new("workspace", "workspaceUuid", parse_braced_uuid).single(),
-        Field::new("repository", "repositoryUuid", parse_braced_uuid).single(),
-        Field::new("branch", "branchName", parse_ref_name),
-        Field::new("environment", "deploymentEnvironmentUuid", parse_braced_uuid),
+        Field::new("workspace", "workspaceUuid", parse_braced_uuid).shorthand(braced).single().id(),
+        Field::new("repository", "repositoryUuid", parse_braced_uuid).shorthand(braced).single().id(),
+        Field::new("branch", "branchName", parse_ref_name).shorthand(branch_of_ref).guarded(),
+        Field::new("environment", "deploymentEnvironmentUuid", parse_braced_uuid)
+            .shorthand(braced)
+            .id()
+            .guarded(),
     ],
     pins: &[
         Pin::braced_uuid("repositoryUuid", "repository"),
@@ -38,6 +41,9 @@ pub(super) const PRESET: Preset = Preset {
     tenant_remedy: "the workspace's name in the issuer can change hands: set repository={UUID} or workspace={UUID}, with \
                     the braces",
     unfit_claims: &[("/sub", "it changes with every step; use the preset's fields")],
+    cautions: Cautions::NONE,
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[
         "aud",
         "branchName",
@@ -70,3 +76,8 @@ pub(super) const PRESET: Preset = Preset {
         max_exchanges: 10,
     },
 };
+
+/// Pages show the ids without the braces that are part of them.
+fn braced(text: &str) -> Option<String> {
+    (!text.starts_with('{')).then(|| format!("{{{text}}}"))
+}

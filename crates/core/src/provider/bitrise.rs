@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Defaults, Preset};
+use super::{Cautions, Defaults, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -22,6 +22,9 @@ pub(super) const PRESET: Preset = Preset {
     names_tenant: |_| true,
     tenant_remedy: "add a condition on the claim that names the workspace",
     unfit_claims: &[("/sub", "whoever starts the job may choose it")],
+    cautions: Cautions::NONE,
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[],
     recorded_claims: &[],
     defaults: Defaults::new(&[Algorithm::Rs256], Duration::from_hours(1), 1),

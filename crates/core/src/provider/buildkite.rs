@@ -8,8 +8,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::field::{parse_name, parse_ref_name, parse_slug, text};
-use super::{Defaults, Field, Pin, Preset};
+use super::address::Address;
+use super::field::{branch_of_ref, parse_name, parse_ref_name, parse_slug, tag_of_ref, text};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 use crate::statement::Statement;
 
@@ -19,10 +20,13 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://agent.buildkite.com"],
     fields: &[
-        Field::new("organization", "organization_slug", parse_slug).single(),
-        Field::new("pipeline", "pipeline_slug", parse_slug).single(),
-        Field::new("branch", "build_branch", parse_ref_name).read_by(branch),
-        Field::new("tag", "build_tag", parse_ref_name),
+        Field::new("organization", "organization_slug", parse_slug).single().in_address(organization),
+        Field::new("pipeline", "pipeline_slug", parse_slug).single().in_address(pipeline),
+        Field::new("branch", "build_branch", parse_ref_name)
+            .read_by(branch)
+            .shorthand(branch_of_ref)
+            .guarded(),
+        Field::new("tag", "build_tag", parse_ref_name).shorthand(tag_of_ref).guarded(),
         Field::new("step", "step_key", parse_name),
     ],
     pins: &[Pin::uuid("pipeline_id", "pipeline"), Pin::uuid("organization_id", "organization")],
@@ -36,6 +40,11 @@ pub(super) const PRESET: Preset = Preset {
     tenant_remedy: "every customer of Buildkite has the same `iss`: set organization=SLUG, or pin organization_id or \
                     pipeline_id (its tokens carry ids only if the job asks for --claim organization_id,pipeline_id)",
     unfit_claims: &[("/sub", "it changes with every commit; use the preset's fields")],
+    cautions: Cautions::NONE
+        .shared_issuers(&["https://agent.buildkite.com"])
+        .hosted("runner_environment", "buildkite-hosted"),
+    home: |_| Some("buildkite.com".to_owned()),
+    proposed_claims: &[],
     known_claims: &[
         "agent_id",
         "aud",
@@ -87,4 +96,14 @@ pub(super) const PRESET: Preset = Preset {
 /// The branch of a build that is not of a tag: such a build may have the tag's name here, and a tag is not a branch.
 fn branch<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
     if text(statement, "build_tag").is_some() { None } else { text(statement, claim) }
+}
+
+/// `ORGANIZATION` of `/ORGANIZATION/PIPELINE/builds/7`; settings have another form.
+fn organization(address: &Address<'_>) -> Option<String> {
+    address.segments.first().filter(|first| **first != "organizations").map(|slug| (*slug).to_owned())
+}
+
+fn pipeline(address: &Address<'_>) -> Option<String> {
+    organization(address)?;
+    address.segments.get(1).map(|slug| (*slug).to_owned())
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::address::{Address, repository};
 use super::field::parse_name;
 use super::pin::parse_uuid;
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 use crate::decision::{Actual, Check};
 use crate::publisher::Rules;
@@ -30,11 +31,11 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &[ROOT, "https://oidc.circleci.com/org/*"],
     fields: &[
-        Field::new("organization", ORGANIZATION, parse_uuid).single(),
-        Field::new("project", PROJECT, parse_uuid).single(),
-        Field::new("pipeline", PIPELINE, parse_uuid),
-        Field::new("origin", ORIGIN, parse_name).single(),
-        Field::new("ref", "oidc.circleci.com/vcs-ref", parse_reference),
+        Field::new("organization", ORGANIZATION, parse_uuid).single().id(),
+        Field::new("project", PROJECT, parse_uuid).single().id(),
+        Field::new("pipeline", PIPELINE, parse_uuid).id(),
+        Field::new("origin", ORIGIN, parse_name).single().in_address(origin),
+        Field::new("ref", "oidc.circleci.com/vcs-ref", parse_reference).shorthand(branch_of_name).guarded(),
     ],
     pins: &[Pin::uuid(PROJECT, "project"), Pin::uuid(ORGANIZATION, "project")],
     event: None,
@@ -43,6 +44,9 @@ pub(super) const PRESET: Preset = Preset {
     tenant_remedy: "set organization=UUID or project=UUID where organizations share the issuer, and origin=HOST/OWNER/NAME \
                     with a ref: a fork may have a branch of that name",
     unfit_claims: &[("/sub", "it changes with the user and the branch; use the preset's fields")],
+    cautions: Cautions::NONE.shared_issuers(&[ROOT]),
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[
         "aud",
         "exp",
@@ -115,4 +119,14 @@ fn ssh_rerun(statement: &Statement, rules: &Rules) -> Option<Check> {
         claim.map_or(Actual::Absent, |value| Actual::value(&value.to_string())),
         "a person may have had a shell in this job; start it again without SSH, or set /oidc.circleci.com~1ssh-rerun",
     ))
+}
+
+/// `HOST/OWNER/NAME`, as the claim has it.
+fn origin(address: &Address<'_>) -> Option<String> {
+    Some(format!("{}/{}", address.host(), repository(address)?))
+}
+
+/// Who writes `main` means the branch.
+fn branch_of_name(text: &str) -> Option<String> {
+    (!text.starts_with("refs/")).then(|| format!("refs/heads/{text}"))
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::field::{parse_name, parse_ref_name, text};
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 use crate::statement::Statement;
 
@@ -18,7 +18,7 @@ pub(super) const PRESET: Preset = Preset {
     fields: &[
         Field::new("account", "account_name", parse_name).single(),
         Field::new("pipeline", "pipeline_name", parse_name).single(),
-        Field::new("ref", "scm_ref", parse_ref_name).read_by(reference),
+        Field::new("ref", "scm_ref", parse_ref_name).read_by(reference).guarded(),
     ],
     pins: &[Pin::opaque("pipeline_id", "pipeline"), Pin::opaque("account_id", "account")],
     event: None,
@@ -28,6 +28,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "every account of Codefresh has the same `iss`: set account=NAME, or pin account_id or pipeline_id",
     unfit_claims: &[("/sub", "it changes with what started the run; use the preset's fields")],
+    cautions: Cautions::NONE.shared_issuers(&["https://oidc.codefresh.io"]),
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[
         "account_id",
         "account_name",

@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
-use super::field::{branch, parse_ref_name, parse_repository, tag};
+use super::address;
+use super::field::{branch, branch_of_ref, parse_ref_name, parse_repository, tag, tag_of_ref};
 use super::github::FOREIGN_INPUT;
 use super::pin::parse_opaque_id;
-use super::{Defaults, Event, Field, Pin, Preset};
+use super::{Cautions, Defaults, Event, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -20,10 +21,21 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://identity.depot.dev"],
     fields: &[
-        Field::new("organization", "org_id", parse_opaque_id).single(),
-        Field::new("repository", "repository", parse_repository).single().folding(),
-        Field::new("branch", "ref", parse_ref_name).read_by(branch),
-        Field::new("tag", "ref", parse_ref_name).read_by(tag),
+        Field::new("organization", "org_id", parse_opaque_id).single().id(),
+        Field::new("repository", "repository", parse_repository)
+            .single()
+            .folding()
+            .in_address(address::repository),
+        Field::new("branch", "ref", parse_ref_name)
+            .read_by(branch)
+            .in_address(address::branch)
+            .shorthand(branch_of_ref)
+            .guarded(),
+        Field::new("tag", "ref", parse_ref_name)
+            .read_by(tag)
+            .in_address(address::tag)
+            .shorthand(tag_of_ref)
+            .guarded(),
     ],
     pins: &[
         Pin::decimal("repository_id", "repository"),
@@ -43,6 +55,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "every customer of Depot has the same `iss`: set repository=OWNER/NAME or organization=ID",
     unfit_claims: &[("/sub", "it names the machine too; use the preset's fields and pins")],
+    cautions: Cautions::NONE.shared_issuers(&["https://identity.depot.dev"]),
+    home: |_| Some("github.com".to_owned()),
+    proposed_claims: &[],
     known_claims: &[
         "actor",
         "actor_id",

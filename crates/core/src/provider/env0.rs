@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::field::parse_name;
 use super::pin::parse_opaque_id;
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -17,10 +17,10 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &[],
     fields: &[
-        Field::new("organization", "organizationId", parse_opaque_id).single(),
-        Field::new("project", "projectId", parse_opaque_id).single(),
-        Field::new("template", "templateId", parse_opaque_id),
-        Field::new("environment", "environmentName", parse_name),
+        Field::new("organization", "organizationId", parse_opaque_id).single().id(),
+        Field::new("project", "projectId", parse_opaque_id).single().id(),
+        Field::new("template", "templateId", parse_opaque_id).id(),
+        Field::new("environment", "environmentName", parse_name).guarded(),
     ],
     pins: &[Pin::opaque("projectId", "project"), Pin::opaque("organizationId", "project")],
     event: None,
@@ -33,6 +33,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "every organization of env0 may have the same `iss`: set organization=ID or project=ID",
     unfit_claims: &[("/sub", "what it is made of is not documented; use the preset's fields")],
+    cautions: Cautions::NONE,
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[],
     recorded_claims: &[
         "deploymentLogId",

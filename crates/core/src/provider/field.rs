@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::Address;
 use crate::statement::Statement;
 
 /// A condition's friendly name for (part of) a claim.
@@ -15,6 +16,14 @@ pub struct Field {
     pub case: Case,
     /// Whether a condition on it takes one value only.
     pub single: bool,
+    /// Whether its values are immutable ids rather than names.
+    pub id: bool,
+    /// Whether owners can protect its values: who may have runs of a branch, a tag or an environment is their decision.
+    pub guarded: bool,
+    /// Reads it from an address that a person pasted, where it has one.
+    pub address: Option<FromAddress>,
+    /// Completes another way in which people write it.
+    pub shorthand: Option<Shorthand>,
     /// Reads what a person wrote: the value to compare with, or what was expected instead.
     pub parse: Parse,
     /// Reads it from a token and its claim; `None` never matches.
@@ -23,6 +32,10 @@ pub struct Field {
 
 /// Reads what a person wrote.
 pub(super) type Parse = fn(&str) -> Result<String, &'static str>;
+/// Reads a field from the web or git address of something; `None` if it is not in there.
+pub(super) type FromAddress = fn(&Address<'_>) -> Option<String>;
+/// What a person meant who wrote it otherwise; `None` if they did not.
+pub(super) type Shorthand = fn(&str) -> Option<String>;
 /// Reads a field from a token, given the name of its claim.
 pub(super) type Read = for<'a> fn(&'a Statement, &str) -> Option<Cow<'a, str>>;
 
@@ -38,7 +51,18 @@ pub enum Case {
 impl Field {
     /// A field that is a claim as it stands, compared byte for byte, with as many values as a publisher likes.
     pub(super) const fn new(name: &'static str, claim: &'static str, parse: Parse) -> Self {
-        Self { name, claim, case: Case::Sensitive, single: false, parse, read: text }
+        Self {
+            name,
+            claim,
+            case: Case::Sensitive,
+            single: false,
+            id: false,
+            guarded: false,
+            address: None,
+            shorthand: None,
+            parse,
+            read: text,
+        }
     }
 
     /// The same with one value to a condition: what a publisher is about.
@@ -49,6 +73,26 @@ impl Field {
     /// The same where the provider folds case.
     pub(super) const fn folding(self) -> Self {
         Self { case: Case::AsciiInsensitive, ..self }
+    }
+
+    /// The same where values are immutable ids.
+    pub(super) const fn id(self) -> Self {
+        Self { id: true, ..self }
+    }
+
+    /// The same where owners can protect values.
+    pub(super) const fn guarded(self) -> Self {
+        Self { guarded: true, ..self }
+    }
+
+    /// The same, also taken from an address.
+    pub(super) const fn in_address(self, address: FromAddress) -> Self {
+        Self { address: Some(address), ..self }
+    }
+
+    /// The same with a shorthand.
+    pub(super) const fn shorthand(self, shorthand: Shorthand) -> Self {
+        Self { shorthand: Some(shorthand), ..self }
     }
 
     /// The same, read otherwise than as the whole claim.
@@ -90,6 +134,16 @@ pub(super) fn tag<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, s
 fn reference<'a>(statement: &'a Statement, claim: &str, prefix: &str) -> Option<Cow<'a, str>> {
     let name = statement.claims().text(claim)?.strip_prefix(prefix)?;
     (!name.is_empty()).then_some(Cow::Borrowed(name))
+}
+
+/// Who writes `refs/heads/main` means the branch main.
+pub(super) fn branch_of_ref(text: &str) -> Option<String> {
+    text.strip_prefix("refs/heads/").map(str::to_owned)
+}
+
+/// Who writes `refs/tags/v1` means the tag v1.
+pub(super) fn tag_of_ref(text: &str) -> Option<String> {
+    text.strip_prefix("refs/tags/").map(str::to_owned)
 }
 
 /// `OWNER/NAME`, as GitHub and those who follow it write repositories.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::field::parse_slug;
 use super::pin::parse_opaque_id;
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -16,7 +16,7 @@ pub(super) const PRESET: Preset = Preset {
     issuer_forms: &["https://oidc.fly.io/*"],
     fields: &[
         Field::new("app", "app_name", parse_slug).single(),
-        Field::new("organization", "org_id", parse_opaque_id).single(),
+        Field::new("organization", "org_id", parse_opaque_id).single().id(),
     ],
     pins: &[Pin::opaque("app_id", "app"), Pin::opaque("org_id", "app")],
     event: None,
@@ -29,6 +29,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "the organization's name in the issuer can change hands: set app=NAME",
     unfit_claims: &[("/sub", "it changes with the machine; use the preset's fields")],
+    cautions: Cautions::NONE,
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[],
     recorded_claims: &[
         "app_id",

@@ -7,10 +7,12 @@
 
 use std::time::Duration;
 
-use super::field::{branch, parse_ref_name, parse_repository, tag};
+use super::address;
+use super::field::{branch, branch_of_ref, parse_ref_name, parse_repository, tag, tag_of_ref};
 use super::github::{FOREIGN_INPUT, parse_workflow};
-use super::{Defaults, Event, Field, Pin, Preset};
+use super::{Cautions, Defaults, Event, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
+use crate::issuer::IssuerUrl;
 
 pub(super) const PRESET: Preset = Preset {
     name: "forgejo",
@@ -18,10 +20,21 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://*/api/actions"],
     fields: &[
-        Field::new("repository", "repository", parse_repository).single().folding(),
-        Field::new("branch", "ref", parse_ref_name).read_by(branch),
-        Field::new("tag", "ref", parse_ref_name).read_by(tag),
-        Field::new("workflow", "workflow", parse_workflow),
+        Field::new("repository", "repository", parse_repository)
+            .single()
+            .folding()
+            .in_address(address::repository),
+        Field::new("branch", "ref", parse_ref_name)
+            .read_by(branch)
+            .in_address(address::branch)
+            .shorthand(branch_of_ref)
+            .guarded(),
+        Field::new("tag", "ref", parse_ref_name)
+            .read_by(tag)
+            .in_address(address::tag)
+            .shorthand(tag_of_ref)
+            .guarded(),
+        Field::new("workflow", "workflow", parse_workflow).in_address(address::workflow),
     ],
     pins: &[Pin::decimal("repository_id", "repository"), Pin::decimal("repository_owner_id", "repository")],
     event: Some(Event { claim: "event_name", refused: &["pull_request_target"], reason: FOREIGN_INPUT }),
@@ -33,6 +46,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "set repository=OWNER/NAME, or pin repository_id or repository_owner_id",
     unfit_claims: &[("/sub", "its names and ids cannot be told apart; use the preset's fields and pins")],
+    cautions: Cautions::NONE.guarding_claims(&["ref_protected"]),
+    home,
+    proposed_claims: &[],
     known_claims: &[
         "actor",
         "actor_id",
@@ -80,3 +96,9 @@ pub(super) const PRESET: Preset = Preset {
         max_exchanges: 1,
     },
 };
+
+/// Where the instance is, if its issuer has the usual form.
+fn home(issuer: &IssuerUrl) -> Option<String> {
+    let (_, rest) = issuer.as_str().split_once("://")?;
+    rest.strip_suffix("/api/actions").map(str::to_owned)
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Defaults, Preset};
+use super::{Cautions, Defaults, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -18,6 +18,9 @@ pub(super) const PRESET: Preset = Preset {
     names_tenant: |_| true,
     tenant_remedy: "add a condition on the claim that names the tenant",
     unfit_claims: &[],
+    cautions: Cautions::NONE,
+    home: |_| None,
+    proposed_claims: &["sub"],
     known_claims: &[],
     recorded_claims: &[],
     defaults: Defaults {

@@ -6,10 +6,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::field::{branch, parse_environment, parse_ref_name, parse_repository, tag};
-use super::{Case, Defaults, Event, Field, Pin, Preset, TEMPLATED};
+use super::address;
+use super::field::{
+    branch, branch_of_ref, parse_environment, parse_ref_name, parse_repository, tag, tag_of_ref,
+};
+use super::{Case, Cautions, Defaults, Event, Field, Pin, Preset, TEMPLATED};
 use crate::algorithm::Algorithm;
 use crate::decision::{Actual, Check};
+use crate::issuer::IssuerUrl;
 use crate::publisher::Rules;
 use crate::statement::Statement;
 
@@ -31,11 +35,24 @@ pub(super) const PRESET: Preset = Preset {
         "https://*/_services/token",
     ],
     fields: &[
-        Field::new("repository", "repository", parse_repository).single().folding(),
-        Field::new("branch", "ref", parse_ref_name).read_by(branch),
-        Field::new("tag", "ref", parse_ref_name).read_by(tag),
-        Field::new("workflow", "workflow_ref", parse_workflow).read_by(workflow),
-        Field::new("environment", "environment", parse_environment).folding(),
+        Field::new("repository", "repository", parse_repository)
+            .single()
+            .folding()
+            .in_address(address::repository),
+        Field::new("branch", "ref", parse_ref_name)
+            .read_by(branch)
+            .in_address(address::branch)
+            .shorthand(branch_of_ref)
+            .guarded(),
+        Field::new("tag", "ref", parse_ref_name)
+            .read_by(tag)
+            .in_address(address::tag)
+            .shorthand(tag_of_ref)
+            .guarded(),
+        Field::new("workflow", "workflow_ref", parse_workflow)
+            .in_address(address::workflow)
+            .read_by(workflow),
+        Field::new("environment", "environment", parse_environment).folding().guarded(),
     ],
     pins: &[Pin::decimal("repository_id", "repository"), Pin::decimal("repository_owner_id", "repository")],
     event: Some(Event {
@@ -51,6 +68,13 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "set repository=OWNER/NAME, or pin repository_id or repository_owner_id",
     unfit_claims: &[("/sub", TEMPLATED)],
+    cautions: Cautions::NONE
+        .shared_issuers(&["https://token.actions.githubusercontent.com"])
+        .hosted("runner_environment", "github-hosted")
+        .guarding_claims(&["ref_protected"])
+        .called_workflow("job_workflow_ref"),
+    home,
+    proposed_claims: &[],
     known_claims: &[
         "actor",
         "actor_id",
@@ -111,6 +135,17 @@ pub(super) const PRESET: Preset = Preset {
         max_exchanges: 1,
     },
 };
+
+/// Where the repositories of an issuer are; `None` for a form that nobody has seen.
+fn home(issuer: &IssuerUrl) -> Option<String> {
+    let authority = issuer.authority();
+    if authority == "token.actions.githubusercontent.com" {
+        return Some("github.com".to_owned());
+    }
+    let subdomain = authority.strip_prefix("token.actions.").filter(|rest| rest.ends_with(".ghe.com"));
+    let own = issuer.as_str().ends_with("/_services/token").then_some(authority);
+    subdomain.or(own).map(str::to_owned)
+}
 
 pub(super) fn parse_workflow(text: &str) -> Result<String, &'static str> {
     let file = text.strip_prefix(WORKFLOWS).unwrap_or(text);

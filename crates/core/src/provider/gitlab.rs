@@ -5,10 +5,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::address::{Address, without_git};
 use super::field::{is_path_segment, parse_environment, parse_ref_name};
-use super::{Defaults, Event, Field, Pin, Preset, TEMPLATED};
+use super::{Cautions, Defaults, Event, Field, Pin, Preset, TEMPLATED};
 use crate::algorithm::Algorithm;
 use crate::decision::{Actual, Check};
+use crate::issuer::IssuerUrl;
 use crate::publisher::Rules;
 use crate::statement::Statement;
 
@@ -19,10 +21,10 @@ pub(super) const PRESET: Preset = Preset {
     // A self-managed instance can have any URL.
     issuer_forms: &[],
     fields: &[
-        Field::new("project", "project_path", parse_project).single().folding(),
-        Field::new("ref", "ref_path", parse_ref),
-        Field::new("workflow", "ci_config_ref_uri", parse_config_path).read_by(config_path),
-        Field::new("environment", "environment", parse_environment),
+        Field::new("project", "project_path", parse_project).single().folding().in_address(project),
+        Field::new("ref", "ref_path", parse_ref).in_address(reference).guarded(),
+        Field::new("workflow", "ci_config_ref_uri", parse_config_path).in_address(file).read_by(config_path),
+        Field::new("environment", "environment", parse_environment).guarded(),
     ],
     pins: &[Pin::decimal("project_id", "project"), Pin::decimal("namespace_id", "project")],
     event: Some(Event {
@@ -37,6 +39,12 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "set project=GROUP/PROJECT, or pin project_id or namespace_id",
     unfit_claims: &[("/sub", TEMPLATED)],
+    cautions: Cautions::NONE
+        .shared_issuers(&["https://gitlab.com"])
+        .hosted("runner_environment", "gitlab-hosted")
+        .guarding_claims(&["ref_protected", "environment_protected"]),
+    home,
+    proposed_claims: &[],
     known_claims: &[
         "aud",
         "ci_config_ref_uri",
@@ -172,4 +180,41 @@ fn config_path<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>
 fn strip_authority<'a>(uri: &'a str, issuer: &str, authority: &str) -> Option<&'a str> {
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     uri.strip_prefix(issuer).or_else(|| uri.strip_prefix(host).filter(|rest| rest.starts_with('/')))
+}
+
+/// Where the instance is: the issuer without its scheme.
+fn home(issuer: &IssuerUrl) -> Option<String> {
+    issuer.as_str().split_once("://").map(|(_, home)| home.to_owned())
+}
+
+/// The project of an address, and what follows it after `/-/`.
+fn parts<'a>(address: &'a Address<'a>) -> (&'a [&'a str], &'a [&'a str]) {
+    let segments = address.segments.as_slice();
+    match segments.iter().position(|segment| *segment == "-") {
+        Some(dash) => (&segments[..dash], &segments[dash + 1..]),
+        None => (segments, &[]),
+    }
+}
+
+fn project(address: &Address<'_>) -> Option<String> {
+    let (project, _) = parts(address);
+    let (last, groups) = project.split_last()?;
+    Some([groups, &[without_git(last)]].concat().join("/"))
+}
+
+/// Of a path that goes on, nobody can say where the branch ends.
+fn reference(address: &Address<'_>) -> Option<String> {
+    match parts(address).1 {
+        ["tree" | "commits", branch] => Some(format!("refs/heads/{branch}")),
+        ["tags" | "releases", tag] => Some(format!("refs/tags/{tag}")),
+        _ => None,
+    }
+}
+
+/// The file that `/-/blob/BRANCH/PATH` shows.
+fn file(address: &Address<'_>) -> Option<String> {
+    match parts(address).1 {
+        ["blob" | "edit" | "raw", _, path @ ..] if !path.is_empty() => Some(path.join("/")),
+        _ => None,
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::field::text;
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 use crate::statement::Statement;
 
@@ -29,6 +29,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "every customer of Google has the same `iss`: set service-account=EMAIL, or pin sub",
     unfit_claims: &[],
+    cautions: Cautions::NONE.shared_issuers(&["https://accounts.google.com"]),
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[],
     recorded_claims: &["azp", "email", "sub"],
     // The metadata server may answer from its cache.

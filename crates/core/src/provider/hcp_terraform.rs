@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use super::address::Address;
 use super::field::parse_name;
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -15,10 +16,12 @@ pub(super) const PRESET: Preset = Preset {
     // Terraform Enterprise has its own host.
     issuer_forms: &["https://app.terraform.io"],
     fields: &[
-        Field::new("organization", "terraform_organization_name", parse_name).single(),
+        Field::new("organization", "terraform_organization_name", parse_name)
+            .single()
+            .in_address(organization),
         Field::new("project", "terraform_project_name", parse_name).single(),
-        Field::new("workspace", "terraform_workspace_name", parse_name).single(),
-        Field::new("phase", "terraform_run_phase", parse_name),
+        Field::new("workspace", "terraform_workspace_name", parse_name).single().in_address(workspace),
+        Field::new("phase", "terraform_run_phase", parse_name).guarded(),
     ],
     pins: &[
         Pin::opaque("terraform_workspace_id", "workspace"),
@@ -35,6 +38,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "every organization of HCP Terraform has the same `iss`: set organization=NAME, or pin one of its ids",
     unfit_claims: &[("/sub", "it is made of names; use the preset's fields and pins")],
+    cautions: Cautions::NONE.shared_issuers(&["https://app.terraform.io"]),
+    home: |issuer| Some(issuer.authority().to_owned()),
+    proposed_claims: &[],
     known_claims: &[
         "aud",
         "exp",
@@ -65,3 +71,18 @@ pub(super) const PRESET: Preset = Preset {
     // One token lies in the variables of a phase for all its processes.
     defaults: Defaults::new(&[Algorithm::Rs256], Duration::from_hours(24), 10),
 };
+
+/// `ORGANIZATION` of `/app/ORGANIZATION/workspaces/WORKSPACE`.
+fn organization(address: &Address<'_>) -> Option<String> {
+    match address.segments.as_slice() {
+        ["app", organization, ..] => Some((*organization).to_owned()),
+        _ => None,
+    }
+}
+
+fn workspace(address: &Address<'_>) -> Option<String> {
+    match address.segments.as_slice() {
+        ["app", _, "workspaces", workspace, ..] => Some((*workspace).to_owned()),
+        _ => None,
+    }
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::field::parse_slug;
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 use crate::statement::Statement;
 
@@ -43,6 +43,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "a cluster serves many: set namespace=NAME and service-account=NAME",
     unfit_claims: &[],
+    cautions: Cautions::NONE,
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[],
     recorded_claims: &[],
     // The kubelet keeps one token in the pod's file and replaces it before it ends.

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::pin::parse_opaque_id;
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -17,10 +17,10 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://oidc.modal.com"],
     fields: &[
-        Field::new("workspace", "workspace_id", parse_opaque_id).single(),
-        Field::new("environment", "environment_id", parse_opaque_id),
-        Field::new("app", "app_id", parse_opaque_id).single(),
-        Field::new("function", "function_id", parse_opaque_id),
+        Field::new("workspace", "workspace_id", parse_opaque_id).single().id(),
+        Field::new("environment", "environment_id", parse_opaque_id).id(),
+        Field::new("app", "app_id", parse_opaque_id).single().id(),
+        Field::new("function", "function_id", parse_opaque_id).id(),
     ],
     pins: &[Pin::opaque("workspace_id", "app")],
     event: None,
@@ -30,6 +30,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "every workspace of Modal has the same `iss`: set workspace=ID",
     unfit_claims: &[("/sub", "it is made of the claims that the preset's fields read; use those")],
+    cautions: Cautions::NONE.shared_issuers(&["https://oidc.modal.com"]).fixed_audience(),
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[],
     recorded_claims: &["app_id", "environment_id", "function_id", "jti", "workspace_id"],
     // One token for each container, and two days of hourly renewals.

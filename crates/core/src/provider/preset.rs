@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::issuer_form::has_form;
-use super::{Field, Pin};
+use super::{Cautions, Field, Pin};
 use crate::algorithm::Algorithm;
 use crate::decision::Check;
 use crate::issuer::IssuerUrl;
@@ -37,6 +37,13 @@ pub struct Preset {
     pub tenant_remedy: &'static str,
     /// Claims that conditions may not read, by the beginning of their JSON Pointer, and why.
     pub unfit_claims: &'static [(&'static str, &'static str)],
+    /// What an owner should be warned of.
+    pub cautions: Cautions,
+    /// Where people look at what its fields name: `github.com`, or the host and path of an installation. `None` where
+    /// addresses may be of any host, or where none say anything.
+    pub home: fn(&IssuerUrl) -> Option<String>,
+    /// Claims that identify a run beside the fields, for a proposal.
+    pub proposed_claims: &'static [&'static str],
     /// Claims that its tokens are known to carry; empty if that cannot be said.
     pub known_claims: &'static [&'static str],
     /// Claims that say which run it was, for the record; empty for all that are not lists or objects.

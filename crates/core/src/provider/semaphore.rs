@@ -8,9 +8,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::field::{parse_name, parse_ref_name, text};
+use super::address;
+use super::field::{branch_of_ref, parse_name, parse_ref_name, tag_of_ref, text};
 use super::pin::parse_uuid;
-use super::{Defaults, Event, Field, Pin, Preset};
+use super::{Cautions, Defaults, Event, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 use crate::statement::Statement;
 
@@ -20,10 +21,10 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://*.semaphoreci.com"],
     fields: &[
-        Field::new("project", "prj_id", parse_uuid).single(),
-        Field::new("repository", "repo_slug", parse_name).single(),
-        Field::new("branch", "branch", parse_ref_name).read_by(branch),
-        Field::new("tag", "tag", parse_ref_name).read_by(tag),
+        Field::new("project", "prj_id", parse_uuid).single().id(),
+        Field::new("repository", "repo_slug", parse_name).single().in_address(address::repository),
+        Field::new("branch", "branch", parse_ref_name).read_by(branch).shorthand(branch_of_ref).guarded(),
+        Field::new("tag", "tag", parse_ref_name).read_by(tag).shorthand(tag_of_ref).guarded(),
     ],
     pins: &[Pin::uuid("prj_id", "project"), Pin::uuid("org_id", "project")],
     event: Some(Event {
@@ -37,6 +38,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "the organization's name in the issuer can change hands: set project=UUID",
     unfit_claims: &[("/sub", "it changes with the run; use the preset's fields")],
+    cautions: Cautions::NONE.fixed_audience(),
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[
         "aud",
         "branch",

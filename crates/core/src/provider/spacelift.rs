@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::field::parse_slug;
-use super::{Defaults, Event, Field, Preset};
+use super::{Cautions, Defaults, Event, Field, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -31,6 +31,9 @@ pub(super) const PRESET: Preset = Preset {
     names_tenant: |_| true,
     tenant_remedy: "set stack=ID",
     unfit_claims: &[("/sub", "it is made of the claims that the preset's fields read; use those")],
+    cautions: Cautions::NONE.fixed_audience(),
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[
         "aud",
         "callerId",

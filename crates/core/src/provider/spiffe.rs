@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Defaults, Field, Preset};
+use super::{Cautions, Defaults, Field, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -22,6 +22,9 @@ pub(super) const PRESET: Preset = Preset {
     names_tenant: |_| true,
     tenant_remedy: "set id=spiffe://TRUST-DOMAIN/PATH",
     unfit_claims: &[],
+    cautions: Cautions::NONE,
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[],
     recorded_claims: &["sub"],
     // The agent answers from its cache.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::field::parse_environment;
 use super::pin::parse_opaque_id;
-use super::{Defaults, Field, Pin, Preset};
+use super::{Cautions, Defaults, Field, Pin, Preset};
 use crate::algorithm::Algorithm;
 
 pub(super) const PRESET: Preset = Preset {
@@ -15,9 +15,9 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://oidc.vercel.com", "https://oidc.vercel.com/*"],
     fields: &[
-        Field::new("owner", "owner_id", parse_opaque_id).single(),
-        Field::new("project", "project_id", parse_opaque_id).single(),
-        Field::new("environment", "environment", parse_environment),
+        Field::new("owner", "owner_id", parse_opaque_id).single().id(),
+        Field::new("project", "project_id", parse_opaque_id).single().id(),
+        Field::new("environment", "environment", parse_environment).guarded(),
     ],
     pins: &[Pin::opaque("project_id", "project"), Pin::opaque("owner_id", "project")],
     event: None,
@@ -30,6 +30,9 @@ pub(super) const PRESET: Preset = Preset {
     },
     tenant_remedy: "a team's name can change hands, and every team may have the same `iss`: set project=ID or owner=ID",
     unfit_claims: &[("/sub", "it is made of names; use the preset's fields")],
+    cautions: Cautions::NONE.shared_issuers(&["https://oidc.vercel.com"]),
+    home: |_| None,
+    proposed_claims: &[],
     known_claims: &[],
     recorded_claims: &["environment", "owner_id", "project_id"],
     // One token lies in the build's variable for all its commands.
