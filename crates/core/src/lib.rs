@@ -11,6 +11,7 @@ pub mod claims;
 pub mod decision;
 pub mod issuer;
 pub mod json;
+pub mod lint;
 pub mod pasted;
 pub mod provider;
 pub mod public_url;
