@@ -12,6 +12,7 @@ pub use explanation::{Elsewhere, Explanation, ForCaller, Outcome, explain, expla
 pub use grant::{Grant, Notice};
 pub use refusal::Refusal;
 pub use report::Report;
+pub(crate) use report::failures;
 
 use crate::publisher::Publisher;
 use crate::resource::Resource;

@@ -13,6 +13,7 @@ pub mod issuer;
 pub mod json;
 pub mod lint;
 pub mod pasted;
+pub mod proposal;
 pub mod provider;
 pub mod public_url;
 pub mod publisher;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::check::{self, Actual, Check};
 use super::identity;
-use crate::publisher::{Publisher, PublisherId, PublisherState};
+use crate::publisher::{Publisher, PublisherId, PublisherState, Rules};
 use crate::resource::Resource;
 use crate::statement::Statement;
 
@@ -72,18 +72,31 @@ pub(super) fn reports(examined: Vec<(&Publisher, Report)>) -> Vec<Report> {
     examined.into_iter().map(|(_, report)| report).collect()
 }
 
-/// All checks of one publisher, pins last: a run must be right in everything else before its ids count (invariant 6).
+/// All checks of one publisher.
 fn examine(publisher: &Publisher, statement: &Statement) -> Report {
-    let rules = &publisher.rules;
-    let mut checks = Vec::new();
+    let (mut checks, proven) = examine_rules(&publisher.rules, statement);
     if publisher.state == PublisherState::Disabled {
-        checks.push(Check::failed(
+        let disabled = Check::failed(
             "publisher",
             vec!["enabled".to_owned()],
             Actual::value("disabled"),
             "the owner has disabled this publisher",
-        ));
+        );
+        checks.insert(0, disabled);
     }
+    Report { publisher: publisher.id.clone(), proven, checks }
+}
+
+/// The checks of these rules that do not hold: none if a publisher of them lets the run in.
+pub(crate) fn failures(rules: &Rules, statement: &Statement) -> Vec<Check> {
+    let (checks, _) = examine_rules(rules, statement);
+    checks.into_iter().filter(|check| !check.passed()).collect()
+}
+
+/// The checks of rules, pins last: a run must be right in everything else before its ids count (invariant 6); and whether
+/// its ids prove that it comes from their own repository.
+fn examine_rules(rules: &Rules, statement: &Statement) -> (Vec<Check>, bool) {
+    let mut checks = Vec::new();
     checks.extend(check::event(rules, statement));
     checks.extend((rules.provider().preset().guard)(statement, rules));
     checks.extend(rules.conditions().iter().map(|condition| check::condition(condition, statement)));
@@ -96,5 +109,5 @@ fn examine(publisher: &Publisher, statement: &Statement) -> Report {
     let proven = is_own && known.into_iter().all(|(_, check)| check.passed());
     let (others, pins) = checks.split_at_mut(first_pin);
     identity::tell(others, pins, rules);
-    Report { publisher: publisher.id.clone(), proven, checks }
+    (checks, proven)
 }

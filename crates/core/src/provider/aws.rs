@@ -32,7 +32,7 @@ pub(super) const PRESET: Preset = Preset {
     home: |_| None,
     proposed_claims: &["sub"],
     known_claims: &["aud", "exp", "https://sts.amazonaws.com/", "iat", "iss", "jti", "nbf", "sub"],
-    recorded_claims: &["jti"],
+    recorded_claims: &["jti", "sub"],
     defaults: Defaults::new(&[Algorithm::Rs256, Algorithm::Es384], Duration::from_hours(1), 1),
 };
 

@@ -59,6 +59,7 @@ pub(super) const PRESET: Preset = Preset {
         "initiator",
         "pipeline_id",
         "pipeline_name",
+        "scm_pull_request_target_branch",
         "scm_ref",
         "scm_repo_url",
         "workflow_id",

@@ -88,6 +88,7 @@ pub(super) const PRESET: Preset = Preset {
         "run_attempt",
         "run_id",
         "sha",
+        "workflow",
         "workflow_ref",
     ],
     defaults: Defaults {

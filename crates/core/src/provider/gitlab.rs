@@ -91,6 +91,7 @@ pub(super) const PRESET: Preset = Preset {
         "ci_config_ref_uri",
         "environment",
         "job_id",
+        "job_project_id",
         "jti",
         "namespace_id",
         "pipeline_id",

@@ -33,7 +33,7 @@ pub(super) const PRESET: Preset = Preset {
     home: |_| None,
     proposed_claims: &[],
     known_claims: &[],
-    recorded_claims: &["azp", "email", "sub"],
+    recorded_claims: &["azp", "email", "email_verified", "sub"],
     // The metadata server may answer from its cache.
     defaults: Defaults::new(&[Algorithm::Rs256], Duration::from_hours(1), 10),
 };

@@ -63,10 +63,13 @@ pub(super) const PRESET: Preset = Preset {
         "jti",
         "terraform_full_workspace",
         "terraform_organization_id",
+        "terraform_organization_name",
         "terraform_project_id",
+        "terraform_project_name",
         "terraform_run_id",
         "terraform_run_phase",
         "terraform_workspace_id",
+        "terraform_workspace_name",
     ],
     // One token lies in the variables of a phase for all its processes.
     defaults: Defaults::new(&[Algorithm::Rs256], Duration::from_hours(24), 10),

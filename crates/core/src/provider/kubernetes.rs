@@ -47,7 +47,7 @@ pub(super) const PRESET: Preset = Preset {
     home: |_| None,
     proposed_claims: &[],
     known_claims: &[],
-    recorded_claims: &[],
+    recorded_claims: &["jti", CLAIM, "sub"],
     // The kubelet keeps one token in the pod's file and replaces it before it ends.
     defaults: Defaults::new(&[Algorithm::Rs256], Duration::from_hours(24), 10),
 };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::issuer_form::has_form;
 use super::{Cautions, Field, Pin};
 use crate::algorithm::Algorithm;
@@ -46,7 +48,8 @@ pub struct Preset {
     pub proposed_claims: &'static [&'static str],
     /// Claims that its tokens are known to carry; empty if that cannot be said.
     pub known_claims: &'static [&'static str],
-    /// Claims that say which run it was, for the record; empty for all that are not lists or objects.
+    /// Claims that say which run it was, for the record, and all that fields, pins, event and guard read: a publisher can be
+    /// proposed from a record. Empty for all that are not lists or objects.
     pub recorded_claims: &'static [&'static str],
     /// Settings of an issuer that says nothing else.
     pub defaults: Defaults,
@@ -88,6 +91,15 @@ impl Preset {
     /// Whether the issuer is one of its own.
     pub fn owns(&self, issuer: &IssuerUrl) -> bool {
         self.issuers.contains(&issuer.as_str()) || self.issuer_forms.iter().any(|form| has_form(issuer, form))
+    }
+
+    /// Whether the ledger keeps a claim: what says which run it was. Where a provider's claims are known, those that describe
+    /// persons stay out.
+    pub fn records(&self, claim: &str, value: &Value) -> bool {
+        match self.recorded_claims {
+            [] => !value.is_object() && !value.is_array(),
+            recorded => recorded.contains(&claim),
+        }
     }
 
     /// The field of that name.

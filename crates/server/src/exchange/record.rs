@@ -22,7 +22,7 @@ struct Detail<'a> {
     claims: Option<RecordedClaims<'a>>,
 }
 
-/// The claims that say which run it was. Where a provider's are known, those that describe persons stay out.
+/// The claims that say which run it was.
 struct RecordedClaims<'a>(&'a VerifiedToken, Provider);
 
 pub(super) fn issued(
@@ -94,14 +94,7 @@ impl Detail<'_> {
 impl Serialize for RecordedClaims<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(token, provider) = self;
-        let names = provider.preset().recorded_claims;
         let claims = token.claims().as_map().iter();
-        serializer.collect_map(claims.filter(|(name, value)| {
-            if names.is_empty() {
-                !value.is_object() && !value.is_array()
-            } else {
-                names.contains(&name.as_str())
-            }
-        }))
+        serializer.collect_map(claims.filter(|(name, value)| provider.preset().records(name, value)))
     }
 }
