@@ -13,10 +13,6 @@ use crate::key_set::{KeySet, NoKey};
 mod cache;
 #[cfg(feature = "fetch")]
 pub(crate) mod discovery;
-#[cfg(feature = "fetch")]
-pub(crate) mod fetch;
-#[cfg(feature = "fetch")]
-pub(crate) mod http;
 
 /// The keys of one issuer.
 ///
@@ -65,7 +61,7 @@ impl IssuerKeys {
     pub fn discovered(
         issuer: IssuerUrl,
         algorithms: Vec<Algorithm>,
-        fetch: Arc<dyn fetch::Fetch>,
+        fetch: Arc<dyn crate::Fetch>,
         settings: discovery::DiscoverySettings,
     ) -> Self {
         Self(Source::Discovered(Arc::new(cache::Cache::new(issuer, algorithms, fetch, settings))))

@@ -10,6 +10,8 @@
 mod access_token;
 mod base64url;
 mod envelope;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod id_token;
 mod issuer_keys;
 mod key;
@@ -19,14 +21,15 @@ mod registered;
 
 pub use access_token::{AccessTokenError, AccessTokenVerifier, AuthorizedAccess};
 pub use envelope::ParseError;
-pub use id_token::{UnverifiedToken, VerifyError};
-pub use issuer_keys::{IssuerKeys, KeyError};
 #[cfg(feature = "fetch")]
-pub use issuer_keys::{
-    discovery::{DiscoveryError, DiscoverySettings},
-    fetch::{Fetch, FetchError, FetchFuture},
+pub use fetch::{
+    Fetch, FetchError, FetchFuture,
     http::{HttpFetch, HttpFetchError, HttpSettings},
 };
+pub use id_token::{UnverifiedToken, VerifyError};
+#[cfg(feature = "fetch")]
+pub use issuer_keys::discovery::{DiscoveryError, DiscoverySettings};
+pub use issuer_keys::{IssuerKeys, KeyError};
 pub use key::{BadSignature, IgnoredReason, VerificationKey};
 pub use key_set::{IgnoredKey, KeySet, KeySetError, NoKey};
 pub use policy::{IssuerPolicy, PolicyError};

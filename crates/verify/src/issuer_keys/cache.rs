@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::KeyError;
 use super::discovery::{DiscoveryError, DiscoverySettings, discover};
-use super::fetch::Fetch;
+use crate::fetch::Fetch;
 use crate::key::VerificationKey;
 use crate::key_set::{KeySet, NoKey};
 

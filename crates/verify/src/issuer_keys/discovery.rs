@@ -7,7 +7,7 @@ use countersign_core::{Algorithm, IssuerUrl, PublicUrl};
 use reqwest::Url;
 use thiserror::Error;
 
-use super::fetch::{Fetch, FetchError};
+use crate::fetch::{Fetch, FetchError};
 use crate::key_set::{KeySet, KeySetError};
 
 /// How the keys of one issuer are found and kept.

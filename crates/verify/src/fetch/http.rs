@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING};
 use reqwest::{Certificate, Client, Proxy, Response, redirect};
 use thiserror::Error;
 
-use super::fetch::{Fetch, FetchError, FetchFuture};
+use super::{Fetch, FetchError, FetchFuture};
 
 /// How issuers are reached.
 #[derive(Clone, Debug)]

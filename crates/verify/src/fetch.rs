@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub(crate) mod http;
+
 /// The answer of a [`Fetch`], some time later.
 pub type FetchFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + 'a>>;
 
