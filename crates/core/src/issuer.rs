@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::public_url::{UrlError, parse_origin};
+use crate::public_url::{UrlError, is_loopback, parse_origin};
 
 const MAX_LENGTH: usize = 255;
 
@@ -30,6 +30,13 @@ impl IssuerUrl {
     pub fn authority(&self) -> &str {
         let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
         rest.split_once('/').map_or(rest, |(authority, _)| authority)
+    }
+
+    /// Whether it says by itself that it is on this machine: an address of 127.0.0.0/8, `[::1]` or `localhost`.
+    pub fn is_loopback(&self) -> bool {
+        let authority = self.authority();
+        let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+        is_loopback(port.map_or(authority, |(host, _)| host))
     }
 }
 
@@ -161,6 +168,28 @@ mod tests {
             long.as_str(),
         ] {
             assert!(text.parse::<IssuerUrl>().is_err(), "{text} was accepted");
+        }
+    }
+
+    #[test]
+    fn loopback_is_what_the_url_itself_says() {
+        let is_loopback = |text: &str| text.parse::<IssuerUrl>().unwrap().is_loopback();
+        for text in [
+            "http://127.0.0.1:81/gitlab",
+            "https://127.9.9.9",
+            "http://[::1]:81",
+            "http://[::1]",
+            "http://localhost",
+        ] {
+            assert!(is_loopback(text), "{text}");
+        }
+        for text in [
+            "https://localhost.example.com",
+            "https://10.0.0.1",
+            "https://[fe80::1]",
+            "https://issuer.example.com",
+        ] {
+            assert!(!is_loopback(text), "{text}");
         }
     }
 

@@ -102,7 +102,7 @@ pub(crate) fn parse_origin(text: &str) -> Result<&str, UrlError> {
     Ok(after)
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     matches!(host, "localhost" | "[::1]")
         || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }

@@ -88,9 +88,14 @@ fn keys(settings: KeySettings, issuer: &IssuerUrl, algorithms: &[Algorithm]) -> 
             }
             Ok(IssuerKeys::fixed(keys))
         }
-        KeySettings::Discovery { key_origins, ca_file, proxy } => {
+        KeySettings::Discovery { key_origins, ca_file, proxy, network } => {
             let root_certificates = ca_file.as_deref().map(read).transpose()?.unwrap_or_default();
-            let fetch = HttpFetch::new(&HttpSettings { root_certificates, proxy, ..HttpSettings::default() });
+            let fetch = HttpFetch::new(&HttpSettings {
+                root_certificates,
+                proxy,
+                network,
+                ..HttpSettings::default()
+            });
             let fetch = Arc::new(fetch.map_err(|error| error.to_string())?);
             let settings = DiscoverySettings { key_origins, ..DiscoverySettings::default() };
             Ok(IssuerKeys::discovered(issuer.clone(), algorithms.to_vec(), fetch, settings))

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use countersign_core::{AccessToken, Permission, Resource, UnixTime};
-use countersign_verify::{AccessTokenVerifier, DiscoverySettings, HttpFetch, HttpSettings};
+use countersign_verify::{AccessTokenVerifier, DiscoverySettings, HttpFetch, HttpSettings, Network};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -35,10 +35,13 @@ async fn answer() -> Result<String, Error> {
     std::io::stdin().lock().read_to_string(&mut token)?;
     let token = AccessToken::from(token.trim().to_owned());
 
-    // Once, when the registry starts. The keys are fetched at the first token, and kept fresh.
-    let fetch = Arc::new(HttpFetch::new(&HttpSettings::default())?);
+    // Once, when the registry starts. The keys are fetched at the first token, and kept fresh. A server on a private network
+    // needs `Network::Any`.
+    let issuer = request.issuer.parse()?;
+    let http = HttpSettings { network: Network::of(&issuer), ..HttpSettings::default() };
+    let fetch = Arc::new(HttpFetch::new(&http)?);
     let verifier = AccessTokenVerifier::discovered(
-        request.issuer.parse()?,
+        issuer,
         request.audience.parse()?,
         fetch,
         DiscoverySettings::default(),

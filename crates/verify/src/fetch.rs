@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+mod address;
 pub(crate) mod http;
+pub(crate) mod network;
+
+use network::NotPublic;
 
 /// The answer of a [`Fetch`], some time later.
 pub type FetchFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + 'a>>;
@@ -24,6 +28,9 @@ pub enum FetchError {
     /// No connection, or one that broke: name resolution, TCP, TLS.
     #[error("the request failed: {0}")]
     Transport(String),
+    /// The host is where only [`crate::Network::Any`] may go.
+    #[error(transparent)]
+    NotPublic(#[from] NotPublic),
     /// Connecting or reading took too long.
     #[error("no complete answer within {} ms", .0.as_millis())]
     Timeout(Duration),

@@ -25,6 +25,7 @@ pub use envelope::ParseError;
 pub use fetch::{
     Fetch, FetchError, FetchFuture,
     http::{HttpFetch, HttpFetchError, HttpSettings},
+    network::{Network, NotPublic, Resolve, ResolveFuture, SystemResolver},
 };
 pub use id_token::{UnverifiedToken, VerifyError};
 #[cfg(feature = "fetch")]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_core::{Algorithm, Audience, IssuerUrl, Provider, PublicUrl};
+use countersign_verify::{Network, NotPublic};
 use toml::Spanned;
 
 use super::Misfit;
@@ -44,6 +45,8 @@ pub enum KeySettings {
         ca_file: Option<PathBuf>,
         /// The proxy through which it is reached.
         proxy: Option<String>,
+        /// Which addresses it may have.
+        network: Network,
     },
 }
 
@@ -83,20 +86,41 @@ pub(super) fn all(
             );
         }
         if raw.jwks_file.is_some()
-            && (raw.ca_file.is_some() || raw.proxy.is_some() || !raw.key_origins.is_empty())
+            && (raw.ca_file.is_some()
+                || raw.proxy.is_some()
+                || raw.private_network
+                || !raw.key_origins.is_empty())
         {
             return refuse(
-                "issuers: jwks_file replaces discovery; remove ca_file, proxy and key_origins".to_owned(),
+                "issuers: jwks_file replaces discovery; remove ca_file, proxy, private_network and key_origins".to_owned(),
             );
+        }
+        if raw.jwks_file.is_none()
+            && raw.proxy.is_none()
+            && let Err(problem) = check_literals(raw)
+        {
+            return refuse(format!("issuers: {problem}"));
         }
         issuers.push(valid(written.into_inner(), folder));
     }
     Ok(issuers)
 }
 
+/// Threat C3: only the operator's explicit word lets connections go inside.
+fn network(raw: &RawIssuer) -> Network {
+    if raw.private_network { Network::Any } else { Network::of(&raw.url) }
+}
+
+/// What no resolver has to be asked for shows at the start.
+fn check_literals(raw: &RawIssuer) -> Result<(), NotPublic> {
+    let mut urls = raw.key_origins.iter().map(PublicUrl::as_str).chain([raw.url.as_str()]);
+    urls.try_for_each(|url| network(raw).check_literal(url))
+}
+
 fn valid(raw: RawIssuer, folder: &Path) -> IssuerSettings {
     let defaults = &raw.preset.preset().defaults;
     let max_lifetime = raw.max_lifetime.map_or(defaults.max_lifetime, |duration| duration.0);
+    let network = network(&raw);
     IssuerSettings {
         url: raw.url,
         provider: raw.preset,
@@ -111,6 +135,7 @@ fn valid(raw: RawIssuer, folder: &Path) -> IssuerSettings {
                 key_origins: raw.key_origins,
                 ca_file: raw.ca_file.map(|path| folder.join(path)),
                 proxy: raw.proxy,
+                network,
             },
         },
     }
@@ -127,6 +152,11 @@ fn built_in(provider: Provider) -> impl Iterator<Item = IssuerSettings> {
         max_lifetime: preset.defaults.max_lifetime,
         max_age: preset.defaults.max_lifetime,
         max_exchanges: preset.defaults.max_exchanges,
-        keys: KeySettings::Discovery { key_origins: Vec::new(), ca_file: None, proxy: None },
+        keys: KeySettings::Discovery {
+            key_origins: Vec::new(),
+            ca_file: None,
+            proxy: None,
+            network: Network::Public,
+        },
     })
 }

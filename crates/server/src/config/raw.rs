@@ -101,6 +101,10 @@ pub(super) struct RawIssuer {
     pub(super) key_origins: Vec<PublicUrl>,
     /// The URL of a proxy through which the issuer is reached. Default: none; the environment's is never used.
     pub(super) proxy: Option<String>,
+    /// The issuer may be on a private network: its name may have addresses that are not on the public Internet. Default:
+    /// false; an issuer whose URL itself names a loopback address needs it not.
+    #[serde(default)]
+    pub(super) private_network: bool,
     /// Root certificates in PEM for an issuer with a private certificate authority, beside the public ones.
     pub(super) ca_file: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! Bad configuration: the server does not start, and says which line and why.
 
-use countersign_server::config::Config;
+use countersign_server::config::{Config, KeySettings};
+use countersign_verify::Network;
 use std::path::Path;
 
 #[track_caller]
@@ -77,6 +78,37 @@ fn c2_confusable_issuers_stop_the_start() {
     check(text, &["line 2", "does not exchange its own tokens"]);
     let text = "[[issuers]]\nurl = \"https://gitlab.com\"\npreset = \"generic\"";
     check(text, &["line 1", "set preset = \"gitlab\""]);
+}
+
+#[test]
+fn c3_an_issuer_on_a_private_network_is_the_operators_explicit_word() {
+    let issuer =
+        |url: &str, more: &str| format!("[[issuers]]\nurl = \"{url}\"\npreset = \"generic\"\n{more}");
+    for url in
+        ["https://10.0.0.5", "https://169.254.169.254", "https://[fd00::1]", "https://192.168.1.1:8443"]
+    {
+        check(&issuer(url, ""), &["line 1", "public addresses only", "private_network"]);
+        let path = Path::new("countersign.toml");
+        Config::parse(&issuer(url, "private_network = true"), path).unwrap();
+        Config::parse(&issuer(url, "proxy = \"http://proxy.example.com\""), path).unwrap();
+    }
+    let network = |text: &str| {
+        let config = Config::parse(text, Path::new("countersign.toml")).unwrap();
+        match &config.issuers[0].keys {
+            KeySettings::Discovery { network, .. } => *network,
+            KeySettings::File(_) => panic!("{text}"),
+        }
+    };
+    assert_eq!(network(""), Network::Public);
+    assert_eq!(network(&issuer("https://ci.example.com", "")), Network::Public);
+    assert_eq!(network(&issuer("https://ci.example.com", "private_network = true")), Network::Any);
+    assert_eq!(network(&issuer("http://127.0.0.1:9", "")), Network::Any, "the URL itself says so");
+    let origins = "key_origins = [\"http://127.0.0.1:9\"]";
+    check(&issuer("https://ci.example.com", origins), &["line 1", "found 127.0.0.1, which is loopback"]);
+    check(
+        &issuer("https://ci.example.com", "private_network = true\njwks_file = \"x\""),
+        &["line 1", "jwks_file replaces discovery"],
+    );
 }
 
 #[test]

@@ -18,9 +18,15 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// Starts with more variables in its environment.
+    pub(crate) fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_countersign-server"))
             .args(["serve", "--config", "countersign.toml"])
             .env("COUNTERSIGN_LOG", "trace")
+            .envs(variables.iter().copied())
             .current_dir(folder)
             .stderr(Stdio::piped())
             .spawn()

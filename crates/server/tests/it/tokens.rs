@@ -12,7 +12,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::{IssuerUrl, Provider};
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, exchange_parameters};
+use crate::program::{Program, prepare};
+use crate::stage::{Stage, client, exchange_parameters, post_to};
 
 const RESOURCE: &str = "acme/awesome-model";
 
@@ -91,6 +92,24 @@ async fn c1_c2_c3_c4_c8_an_issuer_nobody_configured_causes_no_request() {
     }
     assert_eq!(stage.simulator.github().key_set_requests(), 0, "not even the configured issuer was asked");
     assert!(trap.accept().is_err(), "nobody connected to the trap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c9_the_proxy_variables_of_the_environment_are_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = prepare(folder.path()).await;
+    let trap = TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let proxy = format!("http://{}", trap.local_addr().unwrap());
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let program = Program::start_with(folder.path(), &names.map(|name| (name, proxy.as_str())));
+    let token =
+        simulator.github().mint(&countersign_simulator::Overrides::new(), "https://trust.example.com");
+    let body = exchange_parameters(&token, RESOURCE).to_string();
+    let answer = post_to(&client(), &program.url, "application/json", body).await;
+    drop(program.kill());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(trap.accept().is_err(), "nobody connected to the proxy");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,14 @@
 //! Fetching over HTTP with everything bounded.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING};
 use reqwest::{Certificate, Client, Proxy, Response, redirect};
 use thiserror::Error;
 
+use super::network::{Network, NotPublic, Resolve, SystemResolver, VettedNames};
 use super::{Fetch, FetchError, FetchFuture};
 
 /// How issuers are reached.
@@ -22,6 +24,9 @@ pub struct HttpSettings {
     pub root_certificates: Vec<u8>,
     /// The URL of a proxy for all requests. Default: none. The environment's `HTTPS_PROXY` is never used silently.
     pub proxy: Option<String>,
+    /// Where requests may go. Default: to hosts of the public Internet only. With a proxy it is the proxy that resolves
+    /// names and connects, so the choice is its own, and this has no effect.
+    pub network: Network,
 }
 
 impl Default for HttpSettings {
@@ -32,6 +37,7 @@ impl Default for HttpSettings {
             max_body: 100 * 1024,
             root_certificates: Vec::new(),
             proxy: None,
+            network: Network::default(),
         }
     }
 }
@@ -57,15 +63,27 @@ pub struct HttpFetch {
     client: Client,
     total_timeout: Duration,
     max_body: usize,
+    network: Network,
 }
 
 impl HttpFetch {
     /// Sets up a client. One for all issuers is enough: it keeps no state of theirs but connections.
     pub fn new(settings: &HttpSettings) -> Result<Self, HttpFetchError> {
+        Self::with_resolver(settings, Arc::new(SystemResolver))
+    }
+
+    /// The same with another resolver than the system's.
+    pub fn with_resolver(
+        settings: &HttpSettings,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<Self, HttpFetchError> {
+        // What is resolved here is then the proxy's own name, which the operator chose.
+        let network = if settings.proxy.is_some() { Network::Any } else { settings.network };
         let roots = Certificate::from_pem_bundle(&settings.root_certificates);
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
+            .dns_resolver(VettedNames { network, resolver })
             // Another crate in the build may switch these on.
             .no_gzip()
             .no_brotli()
@@ -80,10 +98,12 @@ impl HttpFetch {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|error| HttpFetchError::Client(chain(&error)))?;
-        Ok(Self { client, total_timeout: settings.total_timeout, max_body: settings.max_body })
+        Ok(Self { client, total_timeout: settings.total_timeout, max_body: settings.max_body, network })
     }
 
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, FetchError> {
+        // The client connects to an address in the URL without resolving anything.
+        self.network.check_literal(url)?;
         let request =
             self.client.get(url).header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "identity");
         let response = request.send().await.map_err(|error| self.describe(error))?;
@@ -110,7 +130,9 @@ impl HttpFetch {
     }
 
     fn describe(&self, error: reqwest::Error) -> FetchError {
-        if error.is_timeout() {
+        if let Some(refused) = sources(&error).find_map(|cause| cause.downcast_ref::<NotPublic>()) {
+            FetchError::NotPublic(refused.clone())
+        } else if error.is_timeout() {
             FetchError::Timeout(self.total_timeout)
         } else {
             FetchError::Transport(chain(&error.without_url()))
@@ -127,11 +149,13 @@ impl Fetch for HttpFetch {
 /// reqwest says what failed in `Display` and why in the sources.
 fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
+    for cause in sources(error) {
         text.push_str(": ");
         text.push_str(&cause.to_string());
-        source = cause.source();
     }
     text
+}
+
+fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
 }

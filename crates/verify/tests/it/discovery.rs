@@ -12,6 +12,7 @@ use axum::routing::get;
 use countersign_core::Algorithm;
 use countersign_verify::{
     DiscoveryError, DiscoverySettings, Fetch, FetchFuture, HttpFetch, HttpSettings, IssuerKeys, KeyError,
+    Network,
 };
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -58,7 +59,7 @@ impl Server {
 
     /// Looks up the usual key with this server as issuer, and says why it was not found.
     async fn find(&self, settings: DiscoverySettings) -> Result<(), String> {
-        find(&self.url, settings, &HttpSettings::default()).await
+        find(&self.url, settings, &loopback()).await
     }
 
     #[track_caller]
@@ -95,6 +96,11 @@ async fn find(issuer: &str, settings: DiscoverySettings, http: &HttpSettings) ->
     }
 }
 
+/// The issuers of these tests are on this machine.
+fn loopback() -> HttpSettings {
+    HttpSettings { network: Network::Any, ..HttpSettings::default() }
+}
+
 fn document(issuer: &str, jwks_uri: &str) -> Response {
     json!({"issuer": issuer, "jwks_uri": jwks_uri}).to_string().into_response()
 }
@@ -119,7 +125,7 @@ async fn an_issuer_with_a_trailing_slash_gets_no_second_one() {
     let server =
         Server::start(|url| document(&format!("{url}/tenant/"), &format!("{url}/keys")), keys()).await;
     let issuer = format!("{}/tenant/", server.url);
-    find(&issuer, DiscoverySettings::default(), &HttpSettings::default()).await.unwrap();
+    find(&issuer, DiscoverySettings::default(), &loopback()).await.unwrap();
 }
 
 #[tokio::test]
@@ -268,13 +274,13 @@ async fn raw(start: &'static str, more: &'static [u8]) -> String {
 #[tokio::test]
 async fn b13_an_endless_body_is_cut_off() {
     let url = raw("HTTP/1.1 200 OK\r\n\r\n", &[b' '; 4096]).await;
-    let outcome = find(&url, DiscoverySettings::default(), &HttpSettings::default()).await;
+    let outcome = find(&url, DiscoverySettings::default(), &loopback()).await;
     Server::check_refusal(outcome, "expected at most 102400 bytes");
 }
 
 #[tokio::test]
 async fn b13_an_issuer_that_never_answers_times_out() {
-    let quick = HttpSettings { total_timeout: Duration::from_millis(50), ..HttpSettings::default() };
+    let quick = HttpSettings { total_timeout: Duration::from_millis(50), ..loopback() };
     for start in ["", "HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{"] {
         let outcome = find(&raw(start, b"").await, DiscoverySettings::default(), &quick).await;
         Server::check_refusal(outcome, "no complete answer within 50 ms");

@@ -19,6 +19,9 @@ mod id_token;
 #[cfg(test)]
 mod key_set;
 #[cfg(test)]
+#[cfg(feature = "fetch")]
+mod network;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod signer;
