@@ -38,10 +38,10 @@ pub fn exchange(
 ///
 /// An id token buys one access token. After a lost answer or a 502 the server may have used it up: a second attempt
 /// would be refused as a replay, and that refusal would hide what really went wrong. Only where the request never left,
-/// or the server says that it is not serving (503), nothing has been used up.
+/// or the server says that it is not serving (503) or not serving us now (429), nothing has been used up.
 fn changed_nothing(outcome: &Result<Response, HttpError>) -> bool {
     match outcome {
-        Ok(answer) => answer.status == 503,
+        Ok(answer) => matches!(answer.status, 429 | 503),
         Err(error) => matches!(error, HttpError::NoConnection { .. }),
     }
 }

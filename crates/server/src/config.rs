@@ -8,10 +8,12 @@ use countersign_core::{Audience, PublicUrl};
 use thiserror::Error;
 
 mod issuer;
+mod limits;
 mod raw;
 
 pub use issuer::{IssuerSettings, KeySettings};
-pub use raw::{ErrorProfile, LogFormat};
+pub use limits::{LimitSettings, Proxies};
+pub use raw::{ErrorProfile, ForwardingHeader, LogFormat};
 
 use raw::{RawConfig, RawTokens};
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub issuers: Vec<IssuerSettings>,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// How much of the server anybody gets.
+    pub limits: LimitSettings,
 }
 
 /// Files for the TLS listener.
@@ -178,6 +182,7 @@ impl Config {
             tokens: parse_tokens(raw.tokens)?,
             issuers: issuer::all(raw.issuers, public_url.as_ref(), folder)?,
             log_format: raw.log_format,
+            limits: raw.limits.valid(raw.behind_tls_proxy)?,
             public_url,
             tls,
         })

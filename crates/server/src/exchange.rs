@@ -9,7 +9,7 @@ use countersign_core::token_exchange::{Scope, TokenRequest, TokenResponse};
 use countersign_core::{
     AccessTokenClaims, Audience, Grant, Permission, PublicUrl, Resource, UnixTime, VerifiedToken, decide,
 };
-use countersign_verify::UnverifiedToken;
+use countersign_verify::{UnverifiedToken, VerificationKey};
 
 mod error;
 mod record;
@@ -21,6 +21,7 @@ pub use sampler::Sampler;
 use crate::clock::{Clock, Randomness, fresh_id};
 use crate::config::Tokens;
 use crate::issuers::{Issuer, Issuers};
+use crate::limits::Limits;
 use crate::publishers::PublisherCache;
 use crate::signing::Signer;
 use crate::store::{ExchangeId, Store, Verdict};
@@ -50,6 +51,8 @@ pub struct TokenExchange {
     pub randomness: Arc<dyn Randomness>,
     /// Which of the refusals that anybody can cause are put on record.
     pub sampler: Sampler,
+    /// How much of it anybody gets.
+    pub limits: Limits,
 }
 
 impl TokenExchange {
@@ -82,9 +85,23 @@ impl TokenExchange {
         let unverified = UnverifiedToken::parse(&request.subject_token)?;
         let issuer = self.issuers.find(unverified.issuer());
         let issuer = issuer.ok_or_else(|| ExchangeError::unknown_issuer(unverified.issuer()))?;
-        let key = issuer.keys.find(unverified.key_id(), unverified.algorithm()).await?;
+        let key = self.key(&unverified, issuer).await?;
+        // Not before: exchanges that wait for an issuer's keys would take the places of all others.
+        let _place = self.limits.begin_exchange().ok_or(ExchangeError::Busy)?;
         let token = unverified.verify(&key, &issuer.policy, now)?;
+        let tenant = error::tenant(&token, issuer.provider);
+        self.limits.admit_verified(&token, &tenant, self.clock.unix_millis())?;
         self.decide_and_issue(request, &token, issuer, id).await
+    }
+
+    /// The key that the token names, waiting for the issuer if it must be asked; only so many may wait for one issuer.
+    async fn key(
+        &self,
+        token: &UnverifiedToken<'_>,
+        issuer: &Issuer,
+    ) -> Result<Arc<VerificationKey>, ExchangeError> {
+        let _place = issuer.waiting.try_acquire().map_err(|_| ExchangeError::Busy)?;
+        Ok(issuer.keys.find(token.key_id(), token.algorithm()).await?)
     }
 
     /// Decides, signs and records. A grant counts only if the ledger takes it (invariant 1); if the publisher has changed

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use countersign_core::token_exchange::{ErrorCode, ErrorDescription, ErrorResponse};
 
 mod body;
+mod entrance;
 mod health;
 mod introspect;
 mod metadata;
@@ -21,7 +21,6 @@ pub use health::Readiness;
 
 use crate::config::ErrorProfile;
 use crate::exchange::TokenExchange;
-use crate::store::ExchangeId;
 
 /// What the endpoints share.
 pub struct App {
@@ -32,8 +31,6 @@ pub struct App {
     /// What was last seen of the store.
     pub readiness: Readiness,
 }
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// All endpoints.
 pub fn router(app: Arc<App>) -> Router {
@@ -56,20 +53,8 @@ pub fn router(app: Arc<App>) -> Router {
                 "this path takes another method, see the allow header",
             )
         })
-        .layer(from_fn_with_state(Arc::clone(&app), identify))
+        .layer(from_fn_with_state(Arc::clone(&app), entrance::pass))
         .with_state(app)
-}
-
-/// Gives every request an id, which every answer carries and every record of it has.
-async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let id = app.exchange.fresh_id();
-    let value = HeaderValue::from_str(&id.0);
-    request.extensions_mut().insert::<ExchangeId>(id);
-    let mut response = next.run(request).await;
-    if let Ok(value) = value {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    response
 }
 
 /// An OAuth error answer (RFC 6749 §5.2), never to be cached.

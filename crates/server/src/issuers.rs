@@ -7,6 +7,7 @@ use std::sync::Arc;
 use countersign_core::{Algorithm, Audience, IssuerUrl, Provider, PublicUrl};
 use countersign_verify::{DiscoverySettings, HttpFetch, HttpSettings, IssuerKeys, IssuerPolicy, KeySet};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use crate::config::{IssuerSettings, KeySettings};
 
@@ -26,7 +27,12 @@ pub struct Issuer {
     pub keys: IssuerKeys,
     /// How many access tokens one id token buys.
     pub max_exchanges: u32,
+    /// Places for those who wait for its keys: while one issuer hangs, its tokens do not fill the server.
+    pub waiting: Semaphore,
 }
+
+/// How many exchanges may wait for the keys of one issuer.
+const MOST_WAITING: usize = 1_024;
 
 /// Why an issuer's settings cannot be used.
 #[derive(Debug, Error)]
@@ -73,7 +79,13 @@ impl Issuer {
             settings.max_age,
         )
         .map_err(|error| error.to_string())?;
-        Ok(Self { provider: settings.provider, policy, keys, max_exchanges: settings.max_exchanges })
+        Ok(Self {
+            provider: settings.provider,
+            policy,
+            keys,
+            max_exchanges: settings.max_exchanges,
+            waiting: Semaphore::new(MOST_WAITING),
+        })
     }
 }
 

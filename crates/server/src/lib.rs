@@ -7,9 +7,11 @@
 pub mod admin;
 pub mod clock;
 pub mod config;
+pub mod connections;
 pub mod exchange;
 pub mod http;
 pub mod issuers;
+pub mod limits;
 pub mod publishers;
 pub mod serve;
 pub mod signing;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use countersign_core::{Audience, PublicUrl};
 use hyper_util::rt::TokioTimer;
 use secrecy::SecretString;
@@ -14,17 +14,24 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Clock, Randomness};
 use crate::config::Config;
+use crate::connections::Doorkeeper;
 use crate::exchange::{Sampler, TokenExchange};
 use crate::http::{App, Readiness, router};
 use crate::issuers::Issuers;
+use crate::limits::Limits;
 use crate::publishers::PublisherCache;
 use crate::signing::{EncryptionKey, Signer};
 use crate::store::{SqliteStore, Store};
 
 /// How long a stopping server waits for requests that it has accepted.
 const GRACE: Duration = Duration::from_secs(30);
-/// How long a client may take to send the headers of a request, or to begin with one.
-const SILENCE: Duration = Duration::from_secs(10);
+/// How often an HTTP/2 client is asked whether it is still there.
+const PING: Duration = Duration::from_secs(10);
+/// Bytes of the headers of a request; more are answered 431. Of HTTP/1 there may be 100 of them, hyper's default: any other
+/// number costs an allocation each time.
+const HEADER_BYTES: u32 = 16 * 1024;
+/// Streams that an HTTP/2 client may have reset before they were accepted; one more ends the connection (CVE-2023-44487).
+const RESETS: usize = 20;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 64;
 
@@ -45,6 +52,8 @@ pub struct Server {
     plain_listener: Option<TcpListener>,
     tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
+    doorkeeper: Doorkeeper,
+    patience: Duration,
 }
 
 impl Server {
@@ -84,10 +93,19 @@ impl Server {
             clock: surroundings.clock,
             randomness: surroundings.randomness,
             sampler: Sampler::default(),
+            limits: Limits::new(&config.limits),
         };
         let app =
             Arc::new(App { exchange, error_profile: config.error_profile, readiness: Readiness::default() });
-        Ok(Self { app, listener, plain_listener, tls, handle: Handle::new() })
+        Ok(Self {
+            app,
+            listener,
+            plain_listener,
+            tls,
+            handle: Handle::new(),
+            doorkeeper: Doorkeeper::new(&config.limits),
+            patience: config.limits.patience,
+        })
     }
 
     /// Where clients reach it.
@@ -116,16 +134,19 @@ impl Server {
         let refreshing = tokio::spawn(refresh_keys(Arc::clone(&self.app)));
         let service = router(self.app).into_make_service();
         let mut servers = JoinSet::new();
+        let bounded =
+            |listener| Ok::<_, std::io::Error>(bounded(listener, self.patience)?.handle(self.handle.clone()));
         if let Some(listener) = self.plain_listener {
-            let server = bounded(axum_server::from_tcp(listener)?).handle(self.handle.clone());
+            let server = bounded(listener)?.acceptor(self.doorkeeper.clone());
             servers.spawn(server.serve(service.clone()));
         }
+        let server = bounded(self.listener)?;
         if let Some(tls) = self.tls {
-            let server = bounded(axum_server::from_tcp_rustls(self.listener, tls)?).handle(self.handle);
-            servers.spawn(server.serve(service));
+            let acceptor =
+                RustlsAcceptor::new(tls).handshake_timeout(self.patience).acceptor(self.doorkeeper);
+            servers.spawn(server.acceptor(acceptor).serve(service));
         } else {
-            let server = bounded(axum_server::from_tcp(self.listener)?).handle(self.handle);
-            servers.spawn(server.serve(service));
+            servers.spawn(server.acceptor(self.doorkeeper).serve(service));
         }
         while let Some(ended) = servers.join_next().await {
             ended??;
@@ -149,15 +170,20 @@ async fn refresh_keys(app: Arc<App>) {
     }
 }
 
-/// Connections that say nothing, or drip their headers, are closed: they would hold a descriptor each.
-fn bounded<A: axum_server::Address, Acceptor>(
-    server: axum_server::Server<A, Acceptor>,
-) -> axum_server::Server<A, Acceptor> {
-    let mut server = server.first_request_timeout(SILENCE);
+/// Connections that say nothing, drip their headers or have too many of them are closed, as are those that reset what they
+/// have just asked for.
+fn bounded(listener: TcpListener, patience: Duration) -> std::io::Result<axum_server::Server<SocketAddr>> {
+    let mut server = axum_server::from_tcp(listener)?.first_request_timeout(patience);
     let http = server.http_builder();
-    http.http1().timer(TokioTimer::new()).header_read_timeout(SILENCE);
-    http.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).keep_alive_interval(SILENCE);
-    server
+    http.http1().timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEADER_BYTES as usize);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_BYTES)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .keep_alive_interval(PING);
+    Ok(server)
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -63,8 +63,11 @@ fn only_what_certainly_did_not_happen_is_tried_again() {
     let job = supplied().fails(no_connection()).answers_with(503, &[("retry-after", "2")], "").issues("t", 1);
     login(&job).unwrap();
     assert_eq!(job.slept(), [Duration::from_millis(500), Duration::from_secs(2)]);
+    let job = supplied().answers_with(429, &[("retry-after", "3")], "").issues("t", 1);
+    login(&job).unwrap();
+    assert_eq!(job.slept(), [Duration::from_secs(3)]);
 
-    for job in [supplied().fails(no_answer()), supplied().answers(502, ""), supplied().answers(429, "")] {
+    for job in [supplied().fails(no_answer()), supplied().answers(502, ""), supplied().answers(500, "")] {
         failure(&job);
         assert_eq!(job.sent().len(), 1);
     }

@@ -107,6 +107,8 @@ pub enum ErrorCode {
     UnsupportedGrantType,
     /// Try again later: the fault is not the request's.
     TemporarilyUnavailable,
+    /// Too many requests, try again later (RFC 8628 §3.5 has the code; nothing nearer is registered).
+    SlowDown,
     /// A fault of the server.
     ServerError,
 }
@@ -121,6 +123,7 @@ impl ErrorCode {
             Self::InvalidTarget => "invalid_target",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::SlowDown => "slow_down",
             Self::ServerError => "server_error",
         }
     }

@@ -41,6 +41,9 @@ pub(super) struct RawConfig {
     /// What the issued tokens are like.
     #[serde(default)]
     pub(super) tokens: RawTokens,
+    /// How much of the server anybody gets.
+    #[serde(default)]
+    pub(super) limits: RawLimits,
     /// The issuers whose id tokens are exchanged. Replaces the built-in list, which has github.com and gitlab.com.
     pub(super) issuers: Option<Vec<Spanned<RawIssuer>>>,
 }
@@ -72,6 +75,36 @@ pub(super) struct RawTokens {
     pub(super) prefix: Option<Spanned<String>>,
     /// Stands before tokens for users. Default: `hf_oauth_`.
     pub(super) user_prefix: Option<Spanned<String>>,
+}
+
+/// `[limits]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    /// How many proxies stand in front of the server, each of which appends the address of its caller to the header below.
+    /// The client is as many entries from the right. Default: 0, the peer of the connection is the client; behind
+    /// `behind_tls_proxy` the default is that nothing is known, and addresses are not limited.
+    pub(super) trusted_proxies: Option<Spanned<u8>>,
+    /// `x-forwarded-for` (the default) or `forwarded`: the header that the trusted proxies append to.
+    #[serde(default)]
+    pub(super) client_address_header: ForwardingHeader,
+    /// Requests from one client address (an IPv6 network of 64 bits counts as one): so many at once, and as many a minute.
+    /// Default: 1200; 0 for no limit. Loopback addresses are never limited.
+    pub(super) requests_per_address: Option<u32>,
+    /// Exchanges of one tenant of an issuer (a GitHub owner, a GitLab namespace), counted once the id token is verified: so
+    /// many at once, and as many a minute. Default: 6000; 0 for no limit.
+    pub(super) exchanges_per_tenant: Option<u32>,
+    /// Exchanges at once. Default: 1024.
+    pub(super) exchanges_in_flight: Option<Spanned<usize>>,
+    /// Connections at once. Default: 8192.
+    pub(super) connections: Option<Spanned<usize>>,
+    /// Connections at once of one client address, where no proxy is in front. Default: 256.
+    pub(super) connections_per_address: Option<Spanned<usize>>,
+    /// How long a connection may be without a request. Default: `60s`.
+    pub(super) idle: Option<WrittenDuration>,
+    /// How long a client may take to send the headers of a request, to begin with one, or to take what it is sent. Default:
+    /// `10s`.
+    pub(super) patience: Option<WrittenDuration>,
 }
 
 /// `[[issuers]]`
@@ -118,6 +151,18 @@ pub enum ErrorProfile {
     Hub,
     /// As RFC 8693.
     Rfc8693,
+}
+
+/// The header that names the client. One only: a proxy appends to the one that it knows, and passes the other on as the
+/// client wrote it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardingHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// How log lines look.

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::config::ErrorProfile;
 use crate::issuers::Issuer;
+use crate::limits::TooMany;
 use crate::signing::SigningError;
 use crate::store::StoreError;
 
@@ -53,6 +54,12 @@ pub enum ExchangeError {
     /// Somebody changes the publisher all the time.
     #[error("the trusted publishers of this resource are being changed; try again")]
     PublisherKeepsChanging,
+    /// Its tenant, or the token itself, was used more often than it may in a while.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// As much is being exchanged as can be at once.
+    #[error("the server has as many exchanges to do as it can; try again")]
+    Busy,
     /// The ledger cannot be written, so nothing is issued (invariant 1).
     #[error("the server cannot record the exchange at the moment, so it issues nothing; try again")]
     Store(#[from] StoreError),
@@ -82,13 +89,18 @@ impl Run {
         Self { token: token.clone(), provider: issuer.provider }
     }
 
-    /// Whose run it is, as far as its provider says: presets have the most general of their ids last.
+    /// Whose run it is.
     pub(super) fn tenant(&self) -> String {
-        let pin = self.provider.preset().pins.last();
-        let id = pin.and_then(|pin| pin.value_in(self.token.statement()));
-        let id = id.unwrap_or(self.token.subject().into());
-        format!("{} {id}", self.token.issuer())
+        tenant(&self.token, self.provider)
     }
+}
+
+/// Whose token it is, as far as its provider says: presets have the most general of their ids last.
+pub(super) fn tenant(token: &VerifiedToken, provider: Provider) -> String {
+    let pin = provider.preset().pins.last();
+    let id = pin.and_then(|pin| pin.value_in(token.statement()));
+    let id = id.unwrap_or(token.subject().into());
+    format!("{} {id}", token.issuer())
 }
 
 impl ExchangeError {
@@ -126,6 +138,8 @@ impl ExchangeError {
             Self::Replayed { .. } => "replayed",
             Self::NothingLeft => "expired",
             Self::PublisherKeepsChanging => "publisher_changing",
+            Self::TooMany(_) => "rate_limited",
+            Self::Busy => "overloaded",
             Self::Store(_) => "store_unavailable",
             Self::Signing(_) => "signing_failed",
         }
@@ -134,9 +148,11 @@ impl ExchangeError {
     /// The code of the OAuth answer.
     pub fn oauth(&self, profile: ErrorProfile) -> ErrorCode {
         match self {
+            Self::TooMany(_) => ErrorCode::SlowDown,
             Self::Store(_)
             | Self::Signing(_)
             | Self::PublisherKeepsChanging
+            | Self::Busy
             | Self::Key(KeyError::Unavailable { .. }) => ErrorCode::TemporarilyUnavailable,
             _ => match profile {
                 ErrorProfile::Hub => ErrorCode::InvalidGrant,
@@ -163,13 +179,14 @@ impl ExchangeError {
 
     /// Whether the fault is the token's.
     pub(super) fn is_refusal(&self) -> bool {
-        self.oauth(ErrorProfile::Hub) != ErrorCode::TemporarilyUnavailable
+        !matches!(self.oauth(ErrorProfile::Hub), ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown)
     }
 
     /// After how many seconds it may be worth trying again, where the fault is not the token's.
     pub fn retry_after(&self) -> u64 {
         match self {
             Self::Key(KeyError::Unavailable { retry_after, .. }) => retry_after.as_secs().max(1),
+            Self::TooMany(too_many) => too_many.seconds(),
             _ => 1,
         }
     }

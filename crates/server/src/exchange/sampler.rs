@@ -1,9 +1,8 @@
 //! A bound on what strangers can have stored.
 
-use std::sync::Mutex;
-
 use countersign_core::UnixTime;
-use quick_cache::sync::Cache;
+
+use crate::limits::{Bucket, Buckets, Rate};
 
 /// Which refusals are put on record. All are logged; what is stored stays bounded, whoever sends whatever.
 ///
@@ -14,71 +13,42 @@ use quick_cache::sync::Cache;
 pub struct Sampler {
     anybody: Bucket,
     verified: Bucket,
-    tenants: Cache<String, std::sync::Arc<Bucket>>,
+    tenants: Buckets,
 }
 
-/// Admits a burst, then a steady trickle.
-#[derive(Debug)]
-struct Bucket {
-    burst: u32,
-    seconds_each: u64,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    left: u32,
-    refilled_at: UnixTime,
-}
+const ANYBODYS: Rate = Rate::trickle(60, 1);
+const VERIFIED: Rate = Rate::trickle(3_600, 1);
+const TENANTS: Rate = Rate::trickle(60, 10);
 
 /// Tenants whose buckets are remembered.
-const TENANTS: usize = 10_000;
+const REMEMBERED: usize = 10_000;
 
 impl Default for Sampler {
     fn default() -> Self {
-        Self { anybody: Bucket::new(60, 1), verified: Bucket::new(3_600, 1), tenants: Cache::new(TENANTS) }
+        Self {
+            anybody: Bucket::default(),
+            verified: Bucket::default(),
+            tenants: Buckets::new(TENANTS, REMEMBERED),
+        }
     }
 }
 
 impl Sampler {
     /// Whether one more of what anybody can send may be stored: 60 at once, then one a second.
     pub(super) fn admits_anybodys(&self, now: UnixTime) -> bool {
-        self.anybody.admits(now)
+        ANYBODYS.take(&self.anybody, millis(now)).is_ok()
     }
 
     /// Whether one more of a tenant's may be stored: 60 at once, then one in ten seconds; of all tenants together 3,600 at
     /// once, then one a second.
     pub(super) fn admits(&self, tenant: &str, now: UnixTime) -> bool {
-        let bucket = self.tenants.get(tenant).unwrap_or_else(|| {
-            let bucket = std::sync::Arc::new(Bucket::new(60, 10));
-            self.tenants.insert(tenant.to_owned(), std::sync::Arc::clone(&bucket));
-            bucket
-        });
-        bucket.admits(now) && self.verified.admits(now)
+        let now = millis(now);
+        self.tenants.take(tenant, now).is_ok() && VERIFIED.take(&self.verified, now).is_ok()
     }
 }
 
-impl Bucket {
-    const fn new(burst: u32, seconds_each: u64) -> Self {
-        Self {
-            burst,
-            seconds_each,
-            state: Mutex::new(State { left: burst, refilled_at: UnixTime::from_seconds(0) }),
-        }
-    }
-
-    fn admits(&self, now: UnixTime) -> bool {
-        let Ok(mut state) = self.state.lock() else { return false };
-        let earned = now.since(state.refilled_at).as_secs() / self.seconds_each;
-        if earned > 0 {
-            state.left =
-                self.burst.min(state.left.saturating_add(u32::try_from(earned).unwrap_or(self.burst)));
-            state.refilled_at = now;
-        }
-        let admits = state.left > 0;
-        state.left = state.left.saturating_sub(1);
-        admits
-    }
+fn millis(time: UnixTime) -> u64 {
+    u64::try_from(time.as_seconds()).unwrap_or(0).saturating_mul(1_000)
 }
 
 #[cfg(test)]

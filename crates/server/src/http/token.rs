@@ -29,7 +29,7 @@ pub(super) async fn exchange(
         Err(refusal) => {
             let code = refusal.oauth(app.error_profile);
             let mut response = error(status(code), code, &refusal.to_string());
-            if code == ErrorCode::TemporarilyUnavailable {
+            if matches!(code, ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown) {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(refusal.retry_after()));
             }
             response
@@ -52,6 +52,7 @@ async fn read(app: &App, request: Request) -> Result<TokenRequest, Response> {
 fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::SlowDown => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
         ErrorCode::InvalidRequest

@@ -14,7 +14,11 @@ mod grants;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod oauth;
+#[cfg(test)]
+mod overload;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

@@ -1,0 +1,88 @@
+//! What every request passes: it gets an id, is let in or told to come later, and leaves one line in the log.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use countersign_core::token_exchange::ErrorCode;
+use tokio::time::Instant;
+
+use super::{App, error};
+use crate::connections::Activity;
+use crate::limits::{Purpose, TooMany};
+use crate::store::ExchangeId;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives every request an id, which every answer carries and every record of it has, and asks whether its address may send
+/// one more before anything is done for it.
+pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let exchange = &app.exchange;
+    let id = exchange.fresh_id();
+    // A request in flight keeps its connection from being idle.
+    let _busy = request.extensions().get::<Arc<Activity>>().cloned().map(Activity::work);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+    let client = exchange.limits.forwarding.client(peer, request.headers());
+    let method = method(request.method());
+    let route = Route::of(&request);
+    request.extensions_mut().insert::<ExchangeId>(id.clone());
+
+    let purpose = route.purpose();
+    let admitted = purpose
+        .map_or(Ok(()), |purpose| exchange.limits.admit(client, purpose, exchange.clock.unix_millis()));
+    let mut response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(too_many) => slow_down(&too_many),
+    };
+    let status = response.status();
+    if purpose == Some(Purpose::Proven) && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    {
+        exchange.limits.count_failure(client, exchange.clock.unix_millis());
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let milliseconds = started.elapsed().as_secs_f64() * 1_000.0;
+    tracing::info!(target: "countersign_server::access", %id, method, route = route.text(), status = status.as_u16(), milliseconds, %client, "request");
+    response
+}
+
+/// The pattern of the path. Never the path itself, in which anything may stand: also a token, by mistake.
+struct Route(Option<MatchedPath>);
+
+impl Route {
+    fn of(request: &Request) -> Self {
+        Self(request.extensions().get::<MatchedPath>().cloned())
+    }
+
+    fn text(&self) -> &str {
+        self.0.as_ref().map_or("none", MatchedPath::as_str)
+    }
+
+    /// What its requests count as; health checks count as nothing.
+    fn purpose(&self) -> Option<Purpose> {
+        match self.text() {
+            "/healthz" | "/readyz" => None,
+            "/oauth/introspect" => Some(Purpose::Proven),
+            api if api.starts_with("/api/") => Some(Purpose::Proven),
+            _ => Some(Purpose::Anybodys),
+        }
+    }
+}
+
+/// The method, if it is one of those that somebody uses: others are any text of the client's.
+fn method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+fn slow_down(too_many: &TooMany) -> Response {
+    let mut response = error(StatusCode::TOO_MANY_REQUESTS, ErrorCode::SlowDown, &too_many.to_string());
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(too_many.seconds()));
+    response
+}
