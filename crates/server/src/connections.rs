@@ -26,7 +26,7 @@ pub use activity::{Activity, Busy};
 pub use guarded::Guarded;
 
 use crate::config::LimitSettings;
-use crate::limits::{Forwarding, Network};
+use crate::limits::{ClientAddress, Forwarding, Network};
 
 /// Lets connections in, as long as there is room.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl Doorkeeper {
         // Behind proxies, all connections are theirs.
         let peer =
             self.0.forwarding.is_direct().then(|| self.0.forwarding.client(peer.ip(), &HeaderMap::new()));
-        let network = peer.and_then(|peer| peer.network());
+        let network = peer.and_then(ClientAddress::network);
         let mut open = self.0.open();
         if open.all >= self.0.most {
             return None;

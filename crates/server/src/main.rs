@@ -101,6 +101,7 @@ impl Common {
 async fn serve(common: &Common) -> anyhow::Result<()> {
     let config = common.load()?;
     log_to_stderr(config.log_format)?;
+    allow_descriptors();
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
@@ -115,6 +116,20 @@ async fn serve(common: &Common) -> anyhow::Result<()> {
         stop();
     });
     server.run().await
+}
+
+/// Raises the number of files that the process may have open to what it may raise it to: each connection is one, and the
+/// usual 1,024 are there for programs that use `select`.
+fn allow_descriptors() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
+    }
 }
 
 async fn asked_to_stop() {

@@ -26,7 +26,7 @@ pub(crate) struct Bucket(AtomicU64);
 #[derive(Debug)]
 pub(crate) struct Buckets {
     rate: Rate,
-    buckets: Cache<u64, Arc<Bucket>>,
+    of: Cache<u64, Arc<Bucket>>,
     hasher: RandomState,
 }
 
@@ -70,7 +70,7 @@ impl Rate {
 impl Buckets {
     /// Full buckets for at most so many keys.
     pub(crate) fn new(rate: Rate, capacity: usize) -> Self {
-        Self { rate, buckets: Cache::new(capacity), hasher: RandomState::new() }
+        Self { rate, of: Cache::new(capacity), hasher: RandomState::new() }
     }
 
     /// Takes one of a key's, or says when there is one; `now` in milliseconds.
@@ -80,13 +80,13 @@ impl Buckets {
 
     /// Whether a key has one, without taking it.
     pub(super) fn has_room(&self, key: impl Hash, now: u64) -> Result<(), Duration> {
-        let bucket = self.buckets.get(&self.hasher.hash_one(key));
+        let bucket = self.of.get(&self.hasher.hash_one(key));
         bucket.map_or(Ok(()), |bucket| self.rate.has_room(&bucket, now))
     }
 
     fn bucket(&self, key: impl Hash) -> Arc<Bucket> {
         let make = || Ok::<_, std::convert::Infallible>(Arc::default());
-        let Ok(bucket) = self.buckets.get_or_insert_with(&self.hasher.hash_one(key), make);
+        let Ok(bucket) = self.of.get_or_insert_with(&self.hasher.hash_one(key), make);
         bucket
     }
 }
@@ -136,7 +136,7 @@ mod tests {
         for stranger in 0..100_000 {
             assert!(buckets.take(stranger, START).is_ok());
         }
-        assert!(buckets.buckets.len() <= 1_000, "{}", buckets.buckets.len());
+        assert!(buckets.of.len() <= 1_000, "{}", buckets.of.len());
     }
 
     #[test]

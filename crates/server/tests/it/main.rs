@@ -2,6 +2,8 @@
 //! process of its own; each other module is one part of the threat table or one promise of the README.
 
 #[cfg(test)]
+mod access_log;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod commands;

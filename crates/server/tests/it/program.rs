@@ -33,7 +33,11 @@ impl Program {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let ready = lines.find(|line| line.contains("is ready")).unwrap();
-        let url = format!("http://{}", ready.split("address=").nth(1).unwrap().trim());
+        let address = match serde_json::from_str::<serde_json::Value>(&ready) {
+            Ok(line) => line["address"].as_str().unwrap().to_owned(),
+            Err(_) => ready.split("address=").nth(1).unwrap().trim().to_owned(),
+        };
+        let url = format!("http://{address}");
         let log = std::thread::spawn(move || lines.collect::<Vec<_>>().join("\n"));
         Self { child, url, log }
     }
