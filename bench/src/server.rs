@@ -39,7 +39,7 @@ impl<'a> Installation<'a> {
             program.display()
         );
         let config = format!(
-            "listen = \"127.0.0.1:0\"\ndatabase = \"sqlite:{DATABASE}\"\nlog_format = \"json\"\n\n[[issuers]]\n\
+            "listen = \"127.0.0.1:0\"\ndatabase = \"sqlite:{DATABASE}\"\nlog_format = \"json\"\n\n[limits]\nexchanges_per_tenant = 0\n\n[[issuers]]\n\
              url = \"{issuer}\"\npreset = \"github\"\naudiences = [\"{AUDIENCE}\"]\njwks_file = \"{KEYS}\"\n"
         );
         fs::write(folder.join(CONFIG), config)?;
