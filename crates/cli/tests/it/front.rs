@@ -30,16 +30,38 @@ pub(crate) fn start(
     registry: Arc<Registry>,
     answer: impl Fn(&Registry, &Asked) -> Answer + Send + Sync + 'static,
 ) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let answer = Arc::new(answer);
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (registry, answer) = (Arc::clone(&registry), Arc::clone(&answer));
-            thread::spawn(move || serve(stream.unwrap(), &registry, &*answer));
-        }
-    });
+    let front = Front::bind();
+    let url = front.url.clone();
+    front.serve(registry, answer);
     url
+}
+
+/// An address at which nobody answers yet: a registry can have it as its own before it is served.
+pub(crate) struct Front {
+    pub(crate) url: String,
+    listener: TcpListener,
+}
+
+impl Front {
+    pub(crate) fn bind() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { url: format!("http://{}", listener.local_addr().unwrap()), listener }
+    }
+
+    /// Serves until the test ends.
+    pub(crate) fn serve(
+        self,
+        registry: Arc<Registry>,
+        answer: impl Fn(&Registry, &Asked) -> Answer + Send + Sync + 'static,
+    ) {
+        let answer = Arc::new(answer);
+        thread::spawn(move || {
+            for stream in self.listener.incoming() {
+                let (registry, answer) = (Arc::clone(&registry), Arc::clone(&answer));
+                thread::spawn(move || serve(stream.unwrap(), &registry, &*answer));
+            }
+        });
+    }
 }
 
 fn serve(stream: TcpStream, registry: &Registry, answer: &(impl Fn(&Registry, &Asked) -> Answer + ?Sized)) {
@@ -76,7 +98,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
 
 /// To the exchange and back.
 fn forward(asked: &Asked, registry: &Registry, stream: &mut TcpStream) {
-    let address = registry.url.trim_start_matches("http://");
+    let address = registry.address;
     let mut exchange = TcpStream::connect(address).unwrap();
     let head = format!(
         "{} {} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",

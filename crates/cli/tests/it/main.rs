@@ -18,6 +18,8 @@ mod git;
 #[cfg(test)]
 mod google;
 #[cfg(test)]
+mod hub;
+#[cfg(test)]
 mod job;
 #[cfg(test)]
 mod library;

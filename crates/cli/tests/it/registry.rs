@@ -1,5 +1,6 @@
 //! A registry with the real server, on real time, and a pretend GitHub and GitLab whose jobs publish there.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use countersign_core::publisher::{PublisherState, RawRules, Revision};
@@ -22,7 +23,10 @@ pub(crate) const RESOURCE: &str = "acme/model";
 pub(crate) const ISSUER_THAT_IS_DOWN: &str = "http://127.0.0.1:1";
 
 pub(crate) struct Registry {
+    /// Its public URL.
     pub(crate) url: String,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
     pub(crate) simulator: Simulator,
     app: Arc<App>,
     _folder: TempDir,
@@ -36,12 +40,21 @@ impl Registry {
 
     /// The same with more tables in the server's configuration.
     pub(crate) async fn configured(more: &str) -> Self {
+        Self::start("", more).await
+    }
+
+    /// The same where clients reach the server at this URL.
+    pub(crate) async fn behind(public_url: &str) -> Self {
+        Self::start(&format!("public_url = \"{public_url}\"\n"), "").await
+    }
+
+    async fn start(keys: &str, tables: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let simulator = Simulator::start().await.unwrap();
         let (github, gitlab) = (simulator.github().issuer().clone(), simulator.gitlab().issuer().clone());
         let configuration = format!(
-            "listen = \"127.0.0.1:0\"\n[[issuers]]\nurl = \"{github}\"\npreset = \"github\"\n[[issuers]]\nurl = \"{gitlab}\"\n\
-             preset = \"gitlab\"\n[[issuers]]\nurl = \"{ISSUER_THAT_IS_DOWN}\"\npreset = \"generic\"\n{more}"
+            "{keys}listen = \"127.0.0.1:0\"\n[[issuers]]\nurl = \"{github}\"\npreset = \"github\"\n[[issuers]]\nurl = \"{gitlab}\"\n\
+             preset = \"gitlab\"\n[[issuers]]\nurl = \"{ISSUER_THAT_IS_DOWN}\"\npreset = \"generic\"\n{tables}"
         );
         let config = Config::parse(&configuration, &folder.path().join("countersign.toml")).unwrap();
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(SystemRandomness));
@@ -49,6 +62,7 @@ impl Registry {
         let server = Server::prepare(config, surroundings).await.unwrap();
         let registry = Self {
             url: server.public_url().to_string(),
+            address: server.address().unwrap(),
             simulator,
             app: Arc::clone(server.app()),
             _folder: folder,
