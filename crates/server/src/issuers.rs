@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::{Algorithm, Audience, IssuerUrl, Provider, PublicUrl};
-use countersign_verify::{DiscoverySettings, HttpFetch, HttpSettings, IssuerKeys, IssuerPolicy, KeySet};
+use countersign_verify::{
+    DiscoverySettings, HttpFetch, HttpSettings, IssuerHealth, IssuerKeys, IssuerPolicy, KeySet,
+};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -56,6 +58,11 @@ impl Issuers {
     /// The issuer of exactly that `iss`.
     pub fn find(&self, iss: &str) -> Option<&Issuer> {
         self.0.get(iss)
+    }
+
+    /// How each configured issuer's keys are doing, in no order.
+    pub fn health(&self) -> impl Iterator<Item = (&IssuerUrl, IssuerHealth)> {
+        self.0.values().map(|issuer| (issuer.policy.issuer(), issuer.keys.health()))
     }
 }
 

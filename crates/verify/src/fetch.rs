@@ -8,6 +8,7 @@ use thiserror::Error;
 
 mod address;
 pub(crate) mod http;
+pub(crate) mod kept;
 pub(crate) mod network;
 
 use network::NotPublic;
@@ -43,4 +44,18 @@ pub enum FetchError {
     /// The body is compressed although `identity` was asked for. Nothing is ever decompressed: a bomb stays small.
     #[error("expected an uncompressed answer, found content-encoding {0:?}")]
     Compressed(String),
+}
+
+impl FetchError {
+    /// A stable name of the cause, for logs and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Transport(_) => "transport",
+            Self::NotPublic(_) => "not_public",
+            Self::Timeout(_) => "timeout",
+            Self::Status(_) => "status",
+            Self::TooLarge(_) => "too_large",
+            Self::Compressed(_) => "compressed",
+        }
+    }
 }

@@ -13,6 +13,8 @@ use crate::key_set::{KeySet, NoKey};
 mod cache;
 #[cfg(feature = "fetch")]
 pub(crate) mod discovery;
+#[cfg(feature = "fetch")]
+pub(crate) mod health;
 
 /// The keys of one issuer.
 ///
@@ -94,6 +96,17 @@ impl IssuerKeys {
         match &self.0 {
             Source::Fixed(_) => None,
             Source::Discovered(cache) => cache.last_failure(),
+        }
+    }
+
+    /// How the keys are doing.
+    #[cfg(feature = "fetch")]
+    pub fn health(&self) -> health::IssuerHealth {
+        match &self.0 {
+            Source::Fixed(_) => {
+                health::IssuerHealth { has_keys: true, key_set_age: None, failures: 0, last_failure: None }
+            }
+            Source::Discovered(cache) => cache.health(),
         }
     }
 }

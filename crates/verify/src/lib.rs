@@ -28,9 +28,12 @@ pub use fetch::{
     network::{Network, NotPublic, Resolve, ResolveFuture, SystemResolver},
 };
 pub use id_token::{UnverifiedToken, VerifyError};
-#[cfg(feature = "fetch")]
-pub use issuer_keys::discovery::{DiscoveryError, DiscoverySettings};
 pub use issuer_keys::{IssuerKeys, KeyError};
+#[cfg(feature = "fetch")]
+pub use issuer_keys::{
+    discovery::{DiscoveryError, DiscoverySettings},
+    health::{FetchFailure, IssuerHealth},
+};
 pub use key::{BadSignature, IgnoredReason, VerificationKey};
 pub use key_set::{IgnoredKey, KeySet, KeySetError, NoKey};
 pub use policy::{IssuerPolicy, PolicyError};

@@ -1,21 +1,19 @@
 //! The key cache of one issuer.
 //!
-//! What must hold, and what did not elsewhere: a request for a cached key never waits (no lock is held across a fetch); a
-//! failure cools down like a success; a bad answer replaces nothing; a removed key is not trusted for ever; a caller that
-//! gives up does not abort the fetch that others wait for.
+//! Keys that are known are answered at once, and a removed key is not trusted for ever; how they are fetched anew is
+//! [`crate::fetch::kept`]'s.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use countersign_core::{Algorithm, IssuerUrl};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::KeyError;
 use super::discovery::{DiscoveryError, DiscoverySettings, discover};
+use super::health::{FetchFailure, IssuerHealth};
 use crate::fetch::Fetch;
+use crate::fetch::kept::{Fetched, Kept};
 use crate::key::VerificationKey;
 use crate::key_set::{KeySet, NoKey};
 
@@ -24,25 +22,7 @@ pub(super) struct Cache {
     algorithms: Vec<Algorithm>,
     fetch: Arc<dyn Fetch>,
     settings: DiscoverySettings,
-    current: ArcSwapOption<Fetched>,
-    attempts: Mutex<Attempts>,
-}
-
-/// A key set with its age, which counts from the request: when it arrived, it was already as old as the request took.
-struct Fetched {
-    keys: KeySet,
-    asked_at: Instant,
-}
-
-/// What is known of past and running fetches. Held for a few instructions, never across an `await`.
-#[derive(Default)]
-struct Attempts {
-    /// Closed when the running fetch has ended, in whatever way.
-    running: Option<watch::Receiver<()>>,
-    /// The end of the last fetch, or the start of the running one.
-    last: Option<Instant>,
-    /// Why the last fetch failed, if it did.
-    failure: Option<Arc<DiscoveryError>>,
+    keys: Arc<Kept<KeySet, DiscoveryError>>,
 }
 
 impl Cache {
@@ -52,8 +32,8 @@ impl Cache {
         fetch: Arc<dyn Fetch>,
         settings: DiscoverySettings,
     ) -> Self {
-        let (current, attempts) = (ArcSwapOption::empty(), Mutex::default());
-        Self { issuer, algorithms, fetch, settings, current, attempts }
+        let keys = Arc::new(Kept::new(settings.cooldown));
+        Self { issuer, algorithms, fetch, settings, keys }
     }
 
     pub(super) async fn find(
@@ -64,121 +44,81 @@ impl Cache {
         let now = Instant::now();
         if let Some(current) = self.usable(now) {
             if now.duration_since(current.asked_at) >= self.settings.refresh_after {
-                self.refresh(now);
+                self.keys.refresh(now, || Arc::clone(self).discover());
             }
-            match current.keys.find(key_id, algorithm) {
+            match current.value.find(key_id, algorithm) {
                 // Perhaps it is new.
                 Err(NoKey::Unknown(_)) => {}
                 found => return Ok(found?),
             }
         }
-        if let Some(mut running) = self.refresh(now) {
+        if let Some(mut running) = self.keys.refresh(now, || Arc::clone(self).discover()) {
             // Nothing is ever sent: the channel closes when the fetch has ended.
             let _ended = running.changed().await;
         }
         self.settle(key_id, algorithm)
     }
 
-    /// Why the last fetch failed, once it has ended.
+    /// Why the last fetch failed, if it did.
     pub(super) fn last_failure(&self) -> Option<Arc<DiscoveryError>> {
-        let attempts = self.attempts();
-        if attempts.is_running() { None } else { attempts.failure.clone() }
+        self.keys.failure()
+    }
+
+    pub(super) fn health(&self) -> IssuerHealth {
+        let now = Instant::now();
+        let (failures, last_failure) = self.keys.failures();
+        let key_set_age = self.keys.current().map(|current| now.duration_since(current.asked_at));
+        IssuerHealth {
+            has_keys: self.usable(now).is_some(),
+            key_set_age,
+            failures,
+            last_failure: last_failure
+                .map(|failed| FetchFailure::new(&failed.cause, now.duration_since(failed.at))),
+        }
     }
 
     /// Answers from what there is now. A key that is missing while the issuer cannot be asked is not thereby wrong.
     fn settle(&self, key_id: Option<&str>, algorithm: Algorithm) -> Result<Arc<VerificationKey>, KeyError> {
         let now = Instant::now();
-        let found = self.usable(now).map(|current| current.keys.find(key_id, algorithm));
-        let attempts = self.attempts();
-        match found {
-            Some(Err(NoKey::Unknown(_))) if attempts.failure.is_some() => {
-                Err(self.unavailable(&attempts, now))
-            }
+        match self.usable(now).map(|current| current.value.find(key_id, algorithm)) {
+            Some(Err(NoKey::Unknown(_))) if self.keys.failure().is_some() => Err(self.unavailable(now)),
             Some(found) => Ok(found?),
-            None => Err(self.unavailable(&attempts, now)),
+            None => Err(self.unavailable(now)),
         }
     }
 
-    fn unavailable(&self, attempts: &Attempts, now: Instant) -> KeyError {
-        let since = attempts.last.map_or(Duration::ZERO, |last| now.duration_since(last));
+    fn unavailable(&self, now: Instant) -> KeyError {
         KeyError::Unavailable {
             issuer: self.issuer.clone(),
-            retry_after: self.settings.cooldown.saturating_sub(since).max(Duration::from_secs(1)),
-            source: attempts.failure.clone(),
+            retry_after: self.keys.retry_after(now),
+            source: self.keys.failure(),
         }
     }
 
-    fn usable(&self, now: Instant) -> Option<Arc<Fetched>> {
-        let current = self.current.load_full()?;
+    fn usable(&self, now: Instant) -> Option<Arc<Fetched<KeySet>>> {
+        let current = self.keys.current()?;
         (now.duration_since(current.asked_at) < self.settings.hard_max_age).then_some(current)
     }
 
-    /// The fetch to wait for: the running one, or a new one; none while the last one cools down.
-    ///
-    /// It runs in a task of its own, so that it ends even if the caller that began it goes away.
-    fn refresh(self: &Arc<Self>, now: Instant) -> Option<watch::Receiver<()>> {
-        let mut attempts = self.attempts();
-        if attempts.is_running() {
-            return attempts.running.clone();
-        }
-        if attempts.last.is_some_and(|last| now.duration_since(last) < self.settings.cooldown) {
-            return None;
-        }
-        let (ended, running) = watch::channel(());
-        // If the task never comes to its end, this is what remains.
-        *attempts = Attempts {
-            running: Some(running.clone()),
-            last: Some(now),
-            failure: Some(Arc::new(DiscoveryError::Interrupted)),
-        };
-        drop(attempts);
-        let cache = Arc::clone(self);
-        tokio::spawn(async move {
-            let outcome =
-                discover(&cache.issuer, &cache.algorithms, &cache.settings.key_origins, &*cache.fetch).await;
-            cache.record(outcome, now);
-            drop(ended);
-        });
-        Some(running)
-    }
-
-    /// Takes a good answer as the new keys; keeps the old ones otherwise.
-    fn record(&self, outcome: Result<KeySet, DiscoveryError>, asked_at: Instant) {
-        let failure = match outcome {
-            Ok(keys) => {
-                self.log_ignored(&keys);
-                self.current.store(Some(Arc::new(Fetched { keys, asked_at })));
-                None
-            }
+    async fn discover(self: Arc<Self>) -> Result<KeySet, DiscoveryError> {
+        let found = discover(&self.issuer, &self.algorithms, &self.settings.key_origins, &*self.fetch).await;
+        match &found {
+            Ok(keys) => self.log_ignored(keys),
             Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
                 tracing::warn!(issuer = %self.issuer, %error, cause, "keys not refreshed; the previous ones stay in use");
-                Some(Arc::new(error))
             }
-        };
-        let mut attempts = self.attempts();
-        attempts.last = Some(Instant::now());
-        attempts.failure = failure;
+        }
+        found
     }
 
     /// Says once, not at every refresh, which keys are not used.
     fn log_ignored(&self, keys: &KeySet) {
-        let previous = self.current.load();
-        let known = previous.as_ref().map_or(&[][..], |previous| previous.keys.ignored());
+        let previous = self.keys.current();
+        let known = previous.as_ref().map_or(&[][..], |previous| previous.value.ignored());
         for key in keys.ignored().iter().filter(|key| !known.contains(key)) {
             tracing::warn!(issuer = %self.issuer, "{key}");
         }
-    }
-
-    fn attempts(&self) -> MutexGuard<'_, Attempts> {
-        // Every change is one assignment: what a panic leaves behind is still true.
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Attempts {
-    fn is_running(&self) -> bool {
-        self.running.as_ref().is_some_and(|running| running.has_changed().is_ok())
     }
 }
 

@@ -7,6 +7,7 @@ use countersign_core::{Algorithm, IssuerUrl, PublicUrl};
 use reqwest::Url;
 use thiserror::Error;
 
+use crate::fetch::kept::Interrupted;
 use crate::fetch::{Fetch, FetchError};
 use crate::key_set::{KeySet, KeySetError};
 
@@ -96,6 +97,26 @@ pub enum DiscoveryError {
     /// The fetch ended without an answer: it panicked, or the runtime is shutting down.
     #[error("the fetch was interrupted")]
     Interrupted,
+}
+
+impl DiscoveryError {
+    /// A stable name of the cause, for logs and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Document { source, .. } | Self::Keys { source, .. } => source.code(),
+            Self::Malformed { .. } => "malformed_document",
+            Self::OtherIssuer { .. } => "other_issuer",
+            Self::ForeignKeys { .. } => "foreign_keys",
+            Self::KeySet { .. } => "key_set",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<Interrupted> for DiscoveryError {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
 }
 
 /// Asks the issuer where its keys are, and gets them from there. Always both: an issuer may move its keys.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::Algorithm;
-use countersign_verify::{DiscoverySettings, Fetch, FetchError, IssuerKeys, KeyError, NoKey};
+use countersign_verify::{DiscoverySettings, Fetch, FetchError, IssuerHealth, IssuerKeys, KeyError, NoKey};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::advance;
 
 use crate::fake_issuer::FakeIssuer;
-use crate::signer::{EC, RSA};
+use crate::signer::{EC, RSA, key_set};
 use crate::token::ISSUER;
 
 const COOLDOWN: Duration = Duration::from_mins(1);
@@ -194,6 +194,54 @@ async fn b12_an_issuer_that_is_down_is_unavailable_only_beyond_the_hard_max_age(
     advance(COOLDOWN).await;
     find(&keys, "rsa").await.unwrap();
     assert!(keys.last_failure().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_tells_age_and_failures() {
+    let (issuer, keys) = issuer();
+    let unused = IssuerHealth { has_keys: false, key_set_age: None, failures: 0, last_failure: None };
+    assert_eq!(keys.health(), unused);
+    find(&keys, "rsa").await.unwrap();
+    let fresh = IssuerHealth { has_keys: true, key_set_age: Some(Duration::ZERO), ..unused };
+    assert_eq!(keys.health(), fresh);
+
+    issuer.answer(Err(FetchError::Status(500)));
+    for failures in 1..=2 {
+        advance(REFRESH_AFTER).await;
+        find(&keys, "rsa").await.unwrap();
+        settle().await;
+        let health = keys.health();
+        assert_eq!((health.failures, health.has_keys), (failures, true));
+        assert_eq!(health.key_set_age, Some(REFRESH_AFTER * failures));
+        let failure = health.last_failure.unwrap();
+        assert_eq!((failure.code, failure.ago), ("status", Duration::ZERO));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(failure.text, @"could not get the issuer's keys at https://token.example.com/keys: expected status 200, found 500; redirects are not followed");
+        }
+    }
+    advance(HARD_MAX_AGE).await;
+    assert!(!keys.health().has_keys);
+
+    issuer.publish(&[RSA.jwk()]);
+    find(&keys, "rsa").await.unwrap();
+    let health = keys.health();
+    assert_eq!((health.failures, health.key_set_age), (0, Some(Duration::ZERO)));
+    assert_eq!(health.last_failure.unwrap().ago, HARD_MAX_AGE, "it is still told what went wrong last");
+    assert_eq!(
+        IssuerKeys::fixed(key_set(&[RSA.jwk()])).health(),
+        IssuerHealth { key_set_age: None, ..fresh }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn b11_a_fetch_that_panics_is_a_failure_and_not_the_last() {
+    let (issuer, keys) = issuer();
+    issuer.panic();
+    assert_eq!(find(&keys, "rsa").await, Err("keys_unavailable"));
+    assert_eq!(keys.health().last_failure.unwrap().code, "interrupted");
+    issuer.publish(&[RSA.jwk()]);
+    advance(COOLDOWN).await;
+    find(&keys, "rsa").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

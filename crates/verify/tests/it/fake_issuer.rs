@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 
 use crate::signer::jwk_set;
 
+const PANIC: &str = "panic";
+
 #[derive(Debug)]
 pub(crate) struct FakeIssuer {
     issuer: String,
@@ -39,6 +41,11 @@ impl FakeIssuer {
         *self.keys.lock().unwrap() = answer.map(|text| text.as_bytes().to_vec());
     }
 
+    /// Dies at the next question for the keys, in place of an answer.
+    pub(crate) fn panic(&self) {
+        *self.keys.lock().unwrap() = Err(FetchError::Transport(PANIC.to_owned()));
+    }
+
     /// Answers nothing more until [`FakeIssuer::resume`].
     pub(crate) fn hang(&self) {
         self.gate.forget_permits(usize::MAX);
@@ -66,7 +73,9 @@ impl Fetch for FakeIssuer {
                 let keys = format!("{}/keys", self.issuer);
                 return Ok(json!({"issuer": self.issuer, "jwks_uri": keys}).to_string().into_bytes());
             }
-            self.keys.lock().unwrap().clone()
+            let answer = self.keys.lock().unwrap().clone();
+            assert_ne!(answer, Err(FetchError::Transport(PANIC.to_owned())));
+            answer
         })
     }
 }
