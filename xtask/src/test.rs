@@ -8,6 +8,7 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     tools::python::install(workspace)?;
     tools::node::install(workspace)?;
+    tools::tmux::install()?;
     build(workspace)?;
     step("cargo test", || execute(workspace.cargo(["test", "--workspace", "--all-features"]).args(arguments)))
 }

@@ -5,6 +5,7 @@ pub(crate) mod cargo_deny;
 pub(crate) mod debian;
 pub(crate) mod node;
 pub(crate) mod python;
+pub(crate) mod tmux;
 
 use std::fs;
 use std::path::Path;

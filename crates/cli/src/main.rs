@@ -12,6 +12,7 @@ mod origin;
 mod paint;
 mod printable;
 mod process;
+mod progress;
 mod token_cache;
 mod token_file;
 mod variable_name;
@@ -27,6 +28,7 @@ use crate::arguments::Arguments;
 use crate::failure::report;
 use crate::paint::Paint;
 use crate::process::Process;
+use crate::progress::Progress;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -39,10 +41,12 @@ fn main() -> ExitCode {
     };
     let variables = environment();
     let paint = Paint::on(io::stderr().is_terminal(), &variables);
+    let progress = Progress::on(io::stderr().is_terminal(), arguments.quiet, &variables);
     let process = Process {
         paint: Paint::on(io::stdout().is_terminal(), &variables),
         quiet: arguments.quiet,
-        surroundings: system::surroundings(variables),
+        surroundings: progress.around(system::surroundings(variables)),
+        progress,
         stdin: Box::new(BufReader::new(io::stdin())),
         stdout: Box::new(io::stdout()),
         stderr: Box::new(io::stderr()),

@@ -6,6 +6,7 @@ use std::path::Path;
 use countersign_client::{Surroundings, Variables};
 
 use crate::paint::Paint;
+use crate::progress::Progress;
 
 /// Every effect that a command has or feels, made once, in `main`.
 pub(crate) struct Process {
@@ -21,6 +22,8 @@ pub(crate) struct Process {
     pub paint: Paint,
     /// Whether a person wants to read what is wrong and nothing else.
     pub quiet: bool,
+    /// Whether a person is told what is waited for.
+    pub progress: Progress,
     /// A number that nobody can guess, from the system.
     pub random: fn() -> u64,
 }

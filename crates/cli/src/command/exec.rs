@@ -85,6 +85,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     mask(&variables, fresh.token(), &mut process.stderr)?;
     let file = TokenFile::create(temporary_folder(&variables), fresh.token()).map_err(Failure::TokenFile)?;
 
+    process.progress.end();
     let mut command = Command::new(program);
     command.args(rest);
     for name in MISLEADING {

@@ -38,6 +38,8 @@ mod terminal;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod tmux;
+#[cfg(test)]
 mod token;
 #[cfg(test)]
 mod usage;
