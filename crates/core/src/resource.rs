@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 mod package_url;
+mod pattern;
 
 pub use package_url::{PackageUrl, PackageUrlError};
+pub use pattern::{ResourcePattern, ResourcePatternError};
 
 use crate::access_token::Permission;
 use crate::public_url::PublicUrl;
