@@ -6,6 +6,8 @@ use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
 use thiserror::Error;
 
 pub mod audit;
+mod column;
+mod database_error;
 mod exchange;
 mod issuer;
 mod page;
@@ -13,6 +15,7 @@ mod publisher;
 pub mod sqlite;
 
 pub use audit::{Actor, Author, Change, ChangeFilter};
+pub use database_error::DatabaseError;
 pub use exchange::{
     Exchange, ExchangeFilter, ExchangeId, Issuance, Outcome, RecordedExchange, StatusEntry, Verdict,
 };
@@ -174,7 +177,7 @@ pub enum Switch {
 pub enum StoreError {
     /// The database did not answer, or not in time; nothing was changed.
     #[error("the database did not do it: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(DatabaseError),
     /// More is waiting to be written than can be soon.
     #[error("the database is too busy")]
     Overloaded,

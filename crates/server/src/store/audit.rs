@@ -10,8 +10,10 @@ use serde_json::Value;
 use super::ExchangeId;
 
 mod chain;
+mod entry;
 
 pub use chain::{ChainBreak, ChainHead, ChainHeadError, ChainReader, Link, Verified};
+pub(super) use entry::Entry;
 
 /// Who changes something, when, and on which request.
 #[derive(Clone, Debug)]

@@ -26,6 +26,7 @@ mod search;
 mod writer;
 
 use super::audit::{ChainBreak, ChainHead, Verified};
+use super::database_error::{DatabaseError, Fault};
 use super::{
     Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdempotencyKey,
     ListedPublisher, Page, Part, PublisherChange, PublisherFilter, RecordedExchange, SealedKey, Store,
@@ -163,6 +164,17 @@ fn create_private_file(path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+        let fault = match error.sqlite_error_code() {
+            Some(ConstraintViolation | TooBig | TypeMismatch) => Fault::Row,
+            _ => Fault::Other,
+        };
+        Self::Database(DatabaseError::new(error.to_string(), fault))
+    }
 }
 
 #[async_trait]

@@ -280,6 +280,10 @@ async fn an_issuer_that_is_switched_off_buys_nothing(store: &dyn Store) {
     assert_eq!(store.record(refused).await.unwrap(), Verdict::Recorded, "the refusal used nothing up");
     assert!(!store.is_live(&token).await.unwrap(), "what ended stays ended");
     assert!(!store.remove_issuer(&url, &command(7)).await.unwrap(), "it is configured, not added");
+    assert_eq!(store.issuers().await.unwrap(), [], "nothing is left to be said of it");
+    let added = StoredIssuer { url, preset: Some(Provider::Github), created_at: at(8), disabled_at: None };
+    assert!(store.add_issuer(added.clone(), &command(8)).await.unwrap());
+    assert_eq!(store.issuers().await.unwrap(), [added]);
 }
 
 async fn k2_every_change_is_in_the_audit_log(store: &dyn Store) {

@@ -3,9 +3,10 @@
 use countersign_core::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::journal::{self, Entry, Journal, time};
-use super::publishers::to_text;
+use super::journal::Journal;
 use crate::admin::AdminToken;
+use crate::store::audit::Entry;
+use crate::store::column::{self, time, to_text};
 use crate::store::{Author, StoreError};
 
 const COLUMNS: &str = "id, name, role, resources, hash, created_at, expires_at, last_used_at";
@@ -33,7 +34,7 @@ pub(super) fn add(
         ],
     )?;
     let entry = Entry::new("admin_token.added", target(&token.id));
-    journal.change(transaction, author, &Entry { after: Some(journal::json(token)?), ..entry })
+    journal.change(transaction, author, &Entry { after: Some(column::json(token)?), ..entry })
 }
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<AdminToken>, StoreError> {
@@ -83,7 +84,7 @@ pub(super) fn remove(
         .transpose()?;
     let Some(removed) = removed else { return Ok(false) };
     let entry = Entry::new("admin_token.removed", target(id));
-    journal.change(transaction, author, &Entry { before: Some(journal::json(&removed)?), ..entry })?;
+    journal.change(transaction, author, &Entry { before: Some(column::json(&removed)?), ..entry })?;
     Ok(true)
 }
 

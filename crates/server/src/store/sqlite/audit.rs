@@ -4,10 +4,11 @@ use countersign_core::UnixTime;
 use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 
 use super::conditions::Conditions;
-use super::journal::{self, CHAIN, time};
+use super::journal::{self, CHAIN};
 use crate::store::audit::{
     Batch, ChainBreak, ChainHead, ChainReader, ChangeRow, ExchangeRow, Link, Verified,
 };
+use crate::store::column::{from_text, time};
 use crate::store::{Change, ChangeFilter, ExchangeId, Page, Part, StoreError};
 
 /// Rows that one call prunes at most, if a single batch does not have more.
@@ -47,9 +48,7 @@ pub(super) fn changes(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Change> {
-    let json = |text: Option<String>| {
-        text.map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)))
-    };
+    let json = |text: Option<String>| text.map(from_text);
     Ok(Change {
         request: ExchangeId(row.get(0)?),
         ordinal: row.get(1)?,

@@ -5,9 +5,11 @@ use countersign_core::{Publisher, UnixTime};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::{Value, json};
 
-use super::journal::{self, Entry, Journal};
-use super::publishers::{one, target, to_text, to_word};
+use super::journal::Journal;
+use super::publishers::{one, target};
 use super::{exchanges, idempotency};
+use crate::store::audit::Entry;
+use crate::store::column::{self, from_text, to_text, to_word};
 use crate::store::{Author, Conflict, IdempotencyKey, ListedPublisher, PublisherChange, StoreError};
 
 /// Why the transaction is rolled back.
@@ -119,7 +121,7 @@ fn add(
     if added == 0 {
         return Err(Stop::Conflict(Conflict::Exists(publisher.id.clone())));
     }
-    let mut after = journal::json(publisher)?;
+    let mut after = column::json(publisher)?;
     if pending_until.is_some() {
         after["pending_until"] = json!(pending_until);
     }
@@ -203,7 +205,7 @@ fn present_row(transaction: &Transaction<'_>, id: &PublisherId) -> Result<Option
     )?;
     let found = statement.query_row([id.as_str()], |row| {
         let rules: String = row.get(2)?;
-        let rules = serde_json::from_str(&rules).unwrap_or(Value::String(rules));
+        let rules = from_text(rules);
         let (permission, state): (String, String) = (row.get(3)?, row.get(4)?);
         Ok(PresentRow {
             id: id.clone(),

@@ -3,9 +3,9 @@
 use countersign_core::{IssuerUrl, UnixTime};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::journal::{CHAIN, Entry, Journal};
+use super::journal::{CHAIN, Journal};
 use super::{issuers, publishers};
-use crate::store::audit::ExchangeRow;
+use crate::store::audit::{Entry, ExchangeRow};
 use crate::store::{
     Actor, Author, Exchange, ExchangeId, Issuance, Outcome, StatusEntry, StoreError, Verdict,
 };

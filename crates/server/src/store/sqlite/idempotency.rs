@@ -3,6 +3,7 @@
 use countersign_core::publisher::PublisherId;
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use crate::store::column;
 use crate::store::{Author, Conflict, IdempotencyKey, StoreError};
 
 /// Seconds for which a key is remembered: long enough for every retry.
@@ -35,7 +36,7 @@ pub(super) fn remember(
     key: &IdempotencyKey,
     publishers: &[PublisherId],
 ) -> Result<(), StoreError> {
-    let publishers = super::publishers::to_text(&publishers)?;
+    let publishers = column::to_text(&publishers)?;
     transaction.execute(
         "INSERT OR REPLACE INTO idempotency_keys (actor, key, request, publishers, at) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![author.actor.to_string(), key.key, key.request, publishers, author.at.as_seconds()],

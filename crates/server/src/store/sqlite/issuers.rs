@@ -5,14 +5,18 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::json;
 
 use super::exchanges;
-use super::journal::{self, Entry, Journal, time};
-use super::publishers::{from_word, to_word};
+use super::journal::Journal;
+use crate::store::audit::Entry;
+use crate::store::column::{self, from_word, time, to_word};
 use crate::store::{Author, StoreError, StoredIssuer, Switch};
 
 const COLUMNS: &str = "url, preset, created_at, disabled_at";
 
 pub(super) fn all(connection: &Connection) -> Result<Vec<StoredIssuer>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM issuers ORDER BY url"))?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM issuers
+         WHERE preset IS NOT NULL OR disabled_at IS NOT NULL ORDER BY url"
+    ))?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -38,12 +42,13 @@ pub(super) fn add(
     let preset = issuer.preset.as_ref().map(to_word).transpose()?;
     let added = transaction.execute(
         "INSERT INTO issuers (url, preset, created_at, disabled_at) VALUES (?1, ?2, ?3, NULL)
-         ON CONFLICT (url) DO NOTHING",
+         ON CONFLICT (url) DO UPDATE SET preset = excluded.preset, created_at = excluded.created_at
+             WHERE preset IS NULL AND disabled_at IS NULL",
         params![issuer.url.as_str(), preset, issuer.created_at.as_seconds()],
     )?;
     if added == 1 {
         let entry = Entry::new("issuer.added", target(&issuer.url));
-        journal.change(transaction, author, &Entry { after: Some(journal::json(issuer)?), ..entry })?;
+        journal.change(transaction, author, &Entry { after: Some(column::json(issuer)?), ..entry })?;
     }
     Ok(added == 1)
 }
@@ -62,7 +67,7 @@ pub(super) fn remove(
     let Some(removed) = removed else { return Ok(false) };
     exchanges::end_tokens_of_issuer(transaction, url, author.at)?;
     let entry = Entry::new("issuer.removed", target(url));
-    journal.change(transaction, author, &Entry { before: Some(journal::json(&removed)?), ..entry })?;
+    journal.change(transaction, author, &Entry { before: Some(column::json(&removed)?), ..entry })?;
     Ok(true)
 }
 

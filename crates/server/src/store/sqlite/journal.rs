@@ -1,11 +1,8 @@
 //! What one transaction puts on record, and its link in the chain.
 
-use countersign_core::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use serde::Serialize;
-use serde_json::Value;
 
-use crate::store::audit::{Batch, ChainHead, ChangeRow, ExchangeRow};
+use crate::store::audit::{Batch, ChainHead, ChangeRow, Entry, ExchangeRow};
 use crate::store::{Author, StoreError};
 
 /// All processes write one SQLite file one after the other: there is one chain.
@@ -16,27 +13,6 @@ pub(super) struct Journal {
     batch: Batch,
     changes: u32,
     at: i64,
-}
-
-/// What an entry of the log is about.
-pub(super) struct Entry<'a> {
-    /// `publisher.added` …
-    pub(super) action: &'a str,
-    /// `publisher:ID` …
-    pub(super) target: String,
-    /// The resource.
-    pub(super) resource: Option<&'a str>,
-    /// What it was like.
-    pub(super) before: Option<Value>,
-    /// What it is like.
-    pub(super) after: Option<Value>,
-}
-
-impl<'a> Entry<'a> {
-    /// An entry without a resource, before and after.
-    pub(super) fn new(action: &'a str, target: String) -> Self {
-        Self { action, target, resource: None, before: None, after: None }
-    }
 }
 
 impl Journal {
@@ -64,7 +40,7 @@ impl Journal {
         author: &Author,
         entry: &Entry<'_>,
     ) -> Result<(), StoreError> {
-        let text = |value: &Option<Value>| value.as_ref().map(ToString::to_string);
+        let text = |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string);
         let (before, after, actor) = (text(&entry.before), text(&entry.after), author.actor.to_string());
         let row = ChangeRow {
             request: &author.request.0,
@@ -128,14 +104,4 @@ pub(super) fn anchor(connection: &Connection) -> Result<ChainHead, StoreError> {
         .query_row([CHAIN], |row| Ok(ChainHead { chain: CHAIN, number: row.get(0)?, hash: row.get(1)? }))
         .optional()?;
     Ok(anchor.unwrap_or(ChainHead { chain: CHAIN, number: 0, hash: [0; 32] }))
-}
-
-/// A time as the columns have it.
-pub(super) fn time(seconds: i64) -> UnixTime {
-    UnixTime::from_seconds(seconds)
-}
-
-/// JSON for the log.
-pub(super) fn json(value: &impl Serialize) -> Result<Value, StoreError> {
-    serde_json::to_value(value).map_err(StoreError::unreadable)
 }

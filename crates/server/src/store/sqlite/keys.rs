@@ -3,7 +3,9 @@
 use rusqlite::{Connection, Transaction, params};
 use serde_json::json;
 
-use super::journal::{Entry, Journal, time};
+use super::journal::Journal;
+use crate::store::audit::Entry;
+use crate::store::column::time;
 use crate::store::{Author, SealedKey, StoreError};
 
 pub(super) fn all(connection: &Connection) -> Result<Vec<SealedKey>, StoreError> {

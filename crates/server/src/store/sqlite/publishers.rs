@@ -3,12 +3,12 @@
 use countersign_core::publisher::{PublisherId, PublisherState, Revision};
 use countersign_core::{Permission, Publisher, Rules, UnixTime};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::conditions::Conditions;
-use super::journal::{Entry, Journal, time};
+use super::journal::Journal;
+use crate::store::audit::Entry;
+use crate::store::column::{from_word, time, to_text, to_word};
 use crate::store::{Author, ListedPublisher, Page, Part, PublisherFilter, StoreError, UnreadablePublisher};
 
 const COLUMNS: &str = "id, resource, rules, permission, state, revision";
@@ -195,17 +195,4 @@ fn read(row: &Row<'_>) -> Result<Publisher, StoreError> {
         state: from_word::<PublisherState>(row.get(4)?)?,
         revision: Revision(row.get(5)?),
     })
-}
-
-pub(super) fn to_text(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(StoreError::unreadable)
-}
-
-/// An enum's name as its JSON form has it, without the quotes.
-pub(super) fn to_word(value: &impl Serialize) -> Result<String, StoreError> {
-    Ok(to_text(value)?.trim_matches('"').to_owned())
-}
-
-pub(super) fn from_word<T: DeserializeOwned>(word: String) -> Result<T, StoreError> {
-    serde_json::from_value(Value::String(word)).map_err(StoreError::unreadable)
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde_json::Value;
 
 use super::conditions::Conditions;
-use super::journal::time;
+use crate::store::column::{from_text, time};
 use crate::store::{ExchangeFilter, ExchangeId, Page, Part, RecordedExchange, StoreError};
 
 /// Rows that one search looks at before it comes back with what it has: nobody occupies the disk for minutes.
@@ -96,6 +96,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<RecordedExchange> {
         publisher: row.get(6)?,
         expires_at: row.get::<_, Option<i64>>(7)?.map(time),
         revoked_at: row.get::<_, Option<i64>>(8)?.map(time),
-        detail: serde_json::from_str(&detail).unwrap_or(Value::String(detail)),
+        detail: from_text(detail),
     })
 }

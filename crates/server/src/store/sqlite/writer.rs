@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::exchanges;
 use super::journal::Journal;
+use crate::store::database_error::Fault;
 use crate::store::{Exchange, StoreError, Verdict};
 
 /// Exchanges that may wait for the writer; beyond that a server is overloaded and says so at once.
@@ -163,11 +164,8 @@ fn record_all<'a>(
 
 /// Whether one exchange of the batch may be to blame. A locked or full database fails all of them, one by one only slower.
 fn is_about_a_row(error: &StoreError) -> bool {
-    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
     match error {
-        StoreError::Database(error) => {
-            matches!(error.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
-        }
+        StoreError::Database(error) => error.fault() == Fault::Row,
         StoreError::Row(_) => true,
         _ => false,
     }

@@ -1,0 +1,36 @@
+//! What a database says when it does not do what it was asked, whichever engine it is.
+
+use std::fmt;
+
+/// Why a database did not do it: the engine's message with its cause. Values of rows and secrets are no part of it.
+#[derive(Clone, Debug)]
+pub struct DatabaseError {
+    message: String,
+    fault: Fault,
+}
+
+/// Whose fault it was: decides what is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A value that a row cannot have: one exchange of a batch may be to blame.
+    Row,
+    /// Anything else: a full disk, a lock that is held, a table that is missing.
+    Other,
+}
+
+impl DatabaseError {
+    pub(super) fn new(message: impl Into<String>, fault: Fault) -> Self {
+        Self { message: message.into(), fault }
+    }
+
+    /// Whose fault it was.
+    pub(super) fn fault(&self) -> Fault {
+        self.fault
+    }
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
