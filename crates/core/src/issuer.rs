@@ -9,13 +9,16 @@ use thiserror::Error;
 use crate::public_url::{UrlError, is_loopback, parse_origin};
 
 const MAX_LENGTH: usize = 255;
+/// The issuers that do end in a bare slash. Everybody else who writes one has copied a browser's address.
+const WITH_BARE_SLASH: [&str; 1] = ["https://login.app.env0.com/"];
 
 /// The URL of an OIDC issuer, exactly as its tokens carry it in `iss`.
 ///
 /// Compared byte for byte, never normalised: no two spellings are one issuer (OpenID Connect Discovery 1.0 §4.3). What a
 /// browser or a person could mistake for another URL cannot be written at all: user information, query, fragment,
 /// percent-escapes, dot segments, empty segments, upper-case hosts, punycode, default ports. A trailing slash is kept
-/// where a path precedes it, because some Azure issuers end in one; it makes a different issuer.
+/// where a path precedes it, because some Azure issuers end in one, and for the few hosts whose issuer is known to end in
+/// it; it makes a different issuer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct IssuerUrl(String);
@@ -66,6 +69,9 @@ impl FromStr for IssuerUrl {
             return Err(IssuerUrlError::TooLong(text.len()));
         }
         let path = parse_origin(text)?;
+        if WITH_BARE_SLASH.contains(&text) {
+            return Ok(Self(text.to_owned()));
+        }
         if path == "/" {
             return Err(IssuerUrlError::BareSlash);
         }
@@ -119,6 +125,7 @@ mod tests {
             "https://gitlab.example.com:8443",
             "https://oidc.circleci.com/org/a64b1c5e-0000-4000-8000-000000000000",
             "https://oidc.prod-aks.azure.com/00000000-0000-4000-8000-000000000000/",
+            "https://login.app.env0.com/",
             "http://127.0.0.1:4000/github",
             "http://localhost:4000",
             "http://[::1]:4000",

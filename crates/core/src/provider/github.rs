@@ -160,22 +160,26 @@ pub(super) fn parse_workflow(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// The file name of the top-level workflow, if that file is in the job's own repository.
 fn workflow<'a>(statement: &'a Statement, claim: &str) -> Option<Cow<'a, str>> {
-    let (repository, file) = split_workflow_ref(statement.claims().text(claim)?)?;
+    own_workflow(statement, claim, WORKFLOWS)
+}
+
+/// The file name of the top-level workflow, if that file is in the job's own repository, and there in that folder.
+pub(super) fn own_workflow<'a>(statement: &'a Statement, claim: &str, folder: &str) -> Option<Cow<'a, str>> {
+    let (repository, file) = split_workflow_ref(statement.claims().text(claim)?, folder)?;
     let own = statement.claims().text("repository")?;
     Case::AsciiInsensitive.equal(repository, own).then_some(Cow::Borrowed(file))
 }
 
-/// Splits `owner/name/.github/workflows/FILE@REF` into `owner/name` and `FILE`.
+/// Splits `owner/name/.github/workflows/FILE@REF`, or the same with another folder, into `owner/name` and `FILE`.
 ///
 /// FILE has no slash but may contain `@`, and REF may contain both, even `/.github/workflows/`. So the first slash after
 /// the folder ends `FILE@refs`; where REF is a commit, there is no slash and the last `@` ends FILE.
-fn split_workflow_ref(text: &str) -> Option<(&str, &str)> {
+fn split_workflow_ref<'a>(text: &'a str, folder: &str) -> Option<(&'a str, &'a str)> {
     let owner_end = text.find('/')?;
     let repository_end = owner_end + 1 + text[owner_end + 1..].find('/')?;
     let (repository, path) = text.split_at(repository_end);
-    let rest = path.strip_prefix('/')?.strip_prefix(WORKFLOWS)?;
+    let rest = path.strip_prefix('/')?.strip_prefix(folder)?;
     let file = if let Some((head, _)) = rest.split_once('/') {
         head.strip_suffix("@refs")?
     } else {
@@ -191,7 +195,7 @@ fn called_workflow(statement: &Statement, rules: &Rules) -> Option<Check> {
     let called = statement.claims().value("job_workflow_ref")?;
     let called = called.as_str().unwrap_or_default();
     let own = statement.claims().text("repository").unwrap_or_default();
-    let is_own = split_workflow_ref(called)
+    let is_own = split_workflow_ref(called, WORKFLOWS)
         .is_some_and(|(repository, _)| Case::AsciiInsensitive.equal(repository, own));
     if is_own || rules.has_pointer("job_workflow_ref") {
         return None;
@@ -207,7 +211,7 @@ fn called_workflow(statement: &Statement, rules: &Rules) -> Option<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::split_workflow_ref;
+    use super::{WORKFLOWS, split_workflow_ref};
 
     #[test]
     fn g5_g6_g12_workflow_refs() {
@@ -228,7 +232,7 @@ mod tests {
             ("o/r", None),
             ("", None),
         ] {
-            assert_eq!(split_workflow_ref(text), expected, "{text}");
+            assert_eq!(split_workflow_ref(text, WORKFLOWS), expected, "{text}");
         }
     }
 }

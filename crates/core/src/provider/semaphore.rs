@@ -3,7 +3,7 @@
 //! In pull requests `branch` is the branch that is merged into, so a branch is one only where `ref_type` says so. The
 //! audience is always the organization's URL.
 //!
-//! Source: Semaphore documentation, "OpenID Connect".
+//! Source: Semaphore documentation, "OIDC Tokens", and its source.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -42,6 +42,7 @@ pub(super) const PRESET: Preset = Preset {
     home: |_| None,
     proposed_claims: &[],
     known_claims: &[
+        "actor",
         "aud",
         "branch",
         "exp",
@@ -63,6 +64,7 @@ pub(super) const PRESET: Preset = Preset {
         "repo",
         "repo_slug",
         "sub",
+        "sub127",
         "tag",
         "trg",
         "wf_id",

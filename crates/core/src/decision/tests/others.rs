@@ -83,18 +83,31 @@ fn hcp_terraform() {
 
 #[test]
 fn env0() {
-    let claims = json!({ "organizationId": UUID, "projectId": UUID, "environmentName": "prod" });
+    let claims = json!({
+        "apiKeyType": "oidc", "deploymentType": "deploy", "organizationId": UUID, "projectId": UUID,
+        "environmentName": "prod",
+    });
+    let issuer = (Provider::Env0, "https://login.app.env0.com/");
     let wrong = ("projectId", json!(OTHER), "project: expected a64b1c5e");
-    check((Provider::Env0, "https://env0.example.com"), &[("project", UUID)], claims, wrong);
+    check(issuer, &[("project", UUID)], claims.clone(), wrong);
+    let case = || Case::new(issuer.0, issuer.1, &[("project", UUID)], claims.clone());
+    case().claim("apiKeyType", "personal").refused("kind of token: expected oidc, came \"personal\"");
+    case().without("apiKeyType").refused("kind of token: expected oidc, came nothing");
+    case()
+        .claim("deploymentType", "prPlan")
+        .refused("event: expected any deploymentType but prPlan, came prPlan");
 }
 
 #[test]
 fn bitrise() {
-    let issuer = (Provider::Bitrise, "https://bitrise.example.com");
+    let issuer = (Provider::Bitrise, "https://token.builds.bitrise.io");
     let wrong = ("app_slug", json!("other"), "/app_slug: expected train, came other");
     check(issuer, &[("/app_slug", "train")], json!({ "app_slug": "train", "sub": "chosen" }), wrong);
     let chosen = Case::new(issuer.0, issuer.1, &[("/sub", "x")], json!({}));
     chosen.not_saved("whoever starts the job may choose it");
+    // Anybody can have a repository's address in an app of their own.
+    let repository = [("/repository_owner", "acme"), ("/repository_slug", "train")];
+    Case::new(issuer.0, issuer.1, &repository, json!({})).not_saved("do not say whose runs are meant");
 }
 
 #[test]

@@ -26,7 +26,7 @@ const SHARED: [Row; 15] = [
     (Provider::Semaphore, "https://acme.semaphoreci.com", ("branch", "main"), ("project", UUID)),
     (Provider::Codefresh, "https://oidc.codefresh.io", ("ref", "main"), ("account", "acme")),
     (Provider::HcpTerraform, "https://app.terraform.io", ("phase", "apply"), ("organization", "acme")),
-    (Provider::Env0, "https://env0.example.com", ("environment", "prod"), ("organization", UUID)),
+    (Provider::Env0, "https://login.app.env0.com/", ("environment", "prod"), ("organization", UUID)),
     (Provider::Fly, "https://oidc.fly.io/acme", ("/machine_name", "m"), ("app", "train")),
     (Provider::Vercel, "https://oidc.vercel.com", ("environment", "production"), ("owner", "team_1")),
     (Provider::Modal, "https://oidc.modal.com", ("function", "fu-1"), ("workspace", "ac-1")),
