@@ -1,6 +1,6 @@
-//! env0: a token in a variable.
+//! env0: a token of a day for env0's own audience in a variable.
 //!
-//! Source: Teleport documentation, joining from env0.
+//! Source: env zero documentation, "General OIDC Integrations".
 
 use std::time::Duration;
 
@@ -21,13 +21,16 @@ impl Platform for Env0 {
     fn claims(run: &Run<'_>) -> Value {
         json!({
             "iss": run.issuer,
-            "sub": "auth0|env0",
+            "sub": "auth0|63021f2ce98a11d0678ed6fe",
             "iat": run.now,
-            "exp": run.now + Duration::from_hours(1),
+            "exp": run.now + Duration::from_hours(24),
+            "apiKeyType": "oidc",
+            "deployerEmail": "octocat@example.com",
             "deploymentLogId": uuid_of(run.token_id),
             "deploymentType": "deploy",
             "environmentId": uuid_of("acme/train/prod"),
             "environmentName": "prod",
+            "organization": uuid_of("acme"),
             "organizationId": uuid_of("acme"),
             "projectId": uuid_of("acme/train"),
             "projectName": "train",
@@ -37,14 +40,10 @@ impl Platform for Env0 {
         })
     }
 
-    fn environment(
-        provider: &Provider<Self>,
-        overrides: &Overrides,
-        audience: &str,
-    ) -> Vec<(String, String)> {
+    fn environment(provider: &Provider<Self>, overrides: &Overrides, _: &str) -> Vec<(String, String)> {
         variables([
             ("ENV0_DEPLOYMENT_LOG_ID", &uuid_of("deployment")),
-            ("ENV0_OIDC_TOKEN", &provider.mint(overrides, audience)),
+            ("ENV0_OIDC_TOKEN", &provider.mint(overrides, "https://prod.env0.com")),
         ])
     }
 }

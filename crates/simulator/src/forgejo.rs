@@ -35,8 +35,7 @@ impl Platform for Forgejo {
     }
 }
 
-/// The claims of a run, which Gitea's are taken to be too.
-pub(crate) fn claims(run: &Run<'_>) -> Value {
+fn claims(run: &Run<'_>) -> Value {
     let text = |claim: &str, usual: &str| run.overrides.text_or(claim, usual);
     let repository = text("repository", "acme/train");
     let (owner, name) = repository.split_once('/').unwrap_or((&repository, ""));

@@ -1,6 +1,6 @@
 //! Semaphore: a token for the organization's URL in a variable.
 //!
-//! Source: Semaphore documentation, "OpenID Connect".
+//! Source: Semaphore documentation, "OIDC Tokens", and its source.
 
 use std::time::Duration;
 
@@ -23,13 +23,14 @@ impl Platform for Semaphore {
         let (organization, project) = (text("org", "acme"), text("prj", "train"));
         let branch = text("branch", "main");
         let reference = text("ref", &format!("refs/heads/{branch}"));
+        let project_id = uuid_of(&format!("{organization}/{project}"));
         json!({
             "iss": run.issuer,
-            "sub": format!("org:{organization}:project:{project}:ref_type:branch:ref:{reference}"),
+            "sub": format!("org:{organization}:project:{project_id}:repo:{project}:ref_type:branch:ref:{reference}"),
             "jti": run.token_id,
             "iat": run.now,
             "nbf": run.now,
-            "exp": run.now + Duration::from_hours(1),
+            "exp": run.now + Duration::from_hours(24),
             "branch": branch,
             "job_id": uuid_of(run.token_id),
             "job_type": "pipeline_job",
@@ -39,13 +40,13 @@ impl Platform for Semaphore {
             "pr": "",
             "pr_branch": "",
             "prj": project,
-            "prj_id": uuid_of(&format!("{organization}/{project}")),
+            "prj_id": project_id,
             "ref": reference,
             "ref_type": "branch",
             "repo": project,
             "repo_slug": format!("{organization}/{project}"),
             "tag": "",
-            "trg": "hook",
+            "trg": "h:f-i:f",
             "wf_id": uuid_of("workflow"),
         })
     }

@@ -1,6 +1,6 @@
 //! Bitrise: a token service of the build.
 //!
-//! Its clients may choose `sub`; ours leaves it to Bitrise.
+//! It wants its credential twice, both times without a scheme. Its clients may choose `sub`; ours leaves it to Bitrise.
 //!
 //! Source: the source of Bitrise's step that gets id tokens.
 
@@ -42,7 +42,7 @@ fn mint(surroundings: &Surroundings, audience: &Audience) -> Minted {
     let request = || {
         Request::post_json(url.clone(), body.clone())
             .header("build_api_token", credential.to_owned())
-            .header("authorization", format!("Bearer {credential}"))
+            .header("authorization", credential.to_owned())
     };
     ask(surroundings, request, Answer::Member("id_token"))
 }

@@ -1,6 +1,6 @@
-//! env0: a token in a variable.
+//! env0: a token for env0's own address in a variable.
 //!
-//! Source: Teleport documentation, joining from env0.
+//! Source: env zero documentation, "General OIDC Integrations".
 
 use countersign_core::Provider;
 
@@ -10,13 +10,13 @@ use super::{AmbientProvider, AudienceChoice, JobMark, declared};
 pub(super) const PROVIDER: AmbientProvider = AmbientProvider {
     provider: Provider::Env0,
     sign: "ENV0_OIDC_TOKEN or ENV0_DEPLOYMENT_LOG_ID",
-    audience: AudienceChoice::Declared,
+    audience: AudienceChoice::Fixed("https://prod.env0.com"),
     job: JobMark::IdToken,
-    remark: Some("one token serves the whole deployment"),
-    remedy: |audience| {
-        format!(
-            "enable OIDC for the organization in env0, for {audience}; or give the audience it has with --audience"
-        )
+    remark: Some(
+        "one token serves the whole deployment, for 24 hours; in a plan of a pull request it is refused",
+    ),
+    remedy: |_| {
+        "let an administrator of the organization turn on \"Enable OIDC during deployments\" among its policies".to_owned()
     },
     snippet: SNIPPET,
     detect: |surroundings| surroundings.variables.has_any(&[VARIABLE, "ENV0_DEPLOYMENT_LOG_ID"]),

@@ -6,8 +6,8 @@ use countersign_core::{Audience, Provider};
 use serde_json::json;
 
 use super::token_service::{Answer, ask};
-use super::{AmbientProvider, AudienceChoice, JobMark, Minted};
-use crate::http::Request;
+use super::{AmbientProvider, AudienceChoice, JobMark, Minted, Obstacle};
+use crate::http::{HttpError, Request};
 use crate::surroundings::Surroundings;
 
 /// Fly.io.
@@ -32,11 +32,17 @@ const SNIPPET: &str = "\
 # Dockerfile
 USER root
 CMD [\"countersign\", \"doctor\"]";
+const SOCKET: &str = "/.fly/api";
 
 fn mint(surroundings: &Surroundings, audience: &Audience) -> Minted {
     let body = json!({ "aud": audience }).to_string();
-    let request = || {
-        Request::post_json("http://localhost/v1/tokens/oidc".to_owned(), body.clone()).through("/.fly/api")
-    };
-    ask(surroundings, request, Answer::Body)
+    let request =
+        || Request::post_json("http://localhost/v1/tokens/oidc".to_owned(), body.clone()).through(SOCKET);
+    ask(surroundings, request, Answer::Body).map_err(|obstacle| match obstacle {
+        // The machine's own socket is never down, only out of reach for this user.
+        Obstacle::Unreachable(HttpError::NoConnection { reason, .. }) => {
+            Obstacle::NotSetUp(format!("the socket {SOCKET} cannot be used: {reason}"))
+        }
+        other => other,
+    })
 }

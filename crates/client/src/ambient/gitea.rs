@@ -1,6 +1,7 @@
-//! Gitea Actions: GitHub's contract, where the instance has it already.
+//! Gitea Actions: GitHub's contract, in versions of Gitea that have it; no release does yet.
 //!
-//! Its runners set `GITHUB_ACTIONS` too, so this one is looked for first. Source: Gitea, the announced id tokens.
+//! Its runners set `GITHUB_ACTIONS` too, so this one is looked for first. Source: Gitea's proposed change,
+//! "add OIDC workload identity support".
 
 use countersign_core::Provider;
 

@@ -3,7 +3,7 @@
 use countersign_client::{Client, Settings, Source};
 use serde_json::{Value, json};
 
-use crate::fake::{HUB, Job, chain, token_for};
+use crate::fake::{HUB, Job, chain, no_connection, token_for};
 
 /// Minted by these variables and answers; then one variable is taken away, which the message names.
 fn check(variables: &[(&str, &str)], answers: &[&Value], missing: &str, name: &str) -> String {
@@ -84,7 +84,7 @@ fn bitrise() {
     accept: application/json
     content-type: application/json
     build_api_token: mint-secret
-    authorization: Bearer mint-secret
+    authorization: mint-secret
     {"aud":"https://huggingface.co"}
     "#);
 }
@@ -100,6 +100,9 @@ fn fly() {
     "#);
     let quoted = json!(json!(token_for(HUB)).to_string());
     check(&variables, &[&quoted], "", "fly");
+    let machine = variables.iter().fold(Job::default(), |job, (name, value)| job.with(name, value));
+    let barred = (0..3).fold(machine, |job, _| job.fails(no_connection()));
+    insta::assert_snapshot!(chain(&barred.client().identify().unwrap_err()), @"Fly.io gives this job no id token: the socket /.fly/api cannot be used: connection refused; run this as root in the machine, or let its user read and write the socket /.fly/api");
 }
 
 #[test]

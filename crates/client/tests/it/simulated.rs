@@ -22,6 +22,7 @@ fn audience(played: &dyn Pretended) -> String {
         (Provider::AzureDevops, "api://AzureADTokenExchange"),
         (Provider::Semaphore, played.issuer().as_str()),
         (Provider::Spacelift, played.issuer().authority()),
+        (Provider::Env0, "https://prod.env0.com"),
         (Provider::Modal, "oidc.modal.com"),
     ];
     let fixed = fixed.iter().find(|(provider, _)| *provider == played.preset());

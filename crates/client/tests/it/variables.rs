@@ -21,7 +21,12 @@ const ROWS: [Row; 6] = [
         AudienceChoice::Fixed("the host of the Spacelift account"),
     ),
     ("hcp-terraform", ("TFC_RUN_ID", "run-7"), "TFC_WORKLOAD_IDENTITY_TOKEN", AudienceChoice::Declared),
-    ("env0", ("ENV0_DEPLOYMENT_LOG_ID", "7"), "ENV0_OIDC_TOKEN", AudienceChoice::Declared),
+    (
+        "env0",
+        ("ENV0_DEPLOYMENT_LOG_ID", "7"),
+        "ENV0_OIDC_TOKEN",
+        AudienceChoice::Fixed("https://prod.env0.com"),
+    ),
     ("vercel", ("VERCEL", "1"), "VERCEL_OIDC_TOKEN", AudienceChoice::Declared),
     ("modal", ("MODAL_TASK_ID", "ta-7"), "MODAL_IDENTITY_TOKEN", AudienceChoice::Fixed("oidc.modal.com")),
 ];
@@ -54,8 +59,8 @@ fn right_missing_and_for_somebody_else() {
     Spacelift gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; its tokens are always for the host of the Spacelift account: if the registry accepts them, give --audience https://other.example.com
     HCP Terraform gives this job no id token: TFC_WORKLOAD_IDENTITY_TOKEN is not set; set the environment variable `TFC_WORKLOAD_IDENTITY_AUDIENCE` of the workspace to https://huggingface.co
     HCP Terraform gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; set the environment variable `TFC_WORKLOAD_IDENTITY_AUDIENCE` of the workspace to https://huggingface.co
-    env0 gives this job no id token: ENV0_OIDC_TOKEN is not set; enable OIDC for the organization in env0, for https://huggingface.co; or give the audience it has with --audience
-    env0 gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; enable OIDC for the organization in env0, for https://huggingface.co; or give the audience it has with --audience
+    env0 gives this job no id token: ENV0_OIDC_TOKEN is not set; let an administrator of the organization turn on "Enable OIDC during deployments" among its policies
+    env0 gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; its tokens are always for https://prod.env0.com: if the registry accepts them, give --audience https://other.example.com
     Vercel gives this job no id token: VERCEL_OIDC_TOKEN is not set; enable OIDC federation in the project's settings; the token is usually for https://vercel.com/TEAM, so give that with --audience and have the registry accept it
     Vercel gave an id token for "https://other.example.com", expected one for "https://huggingface.co"; nothing was sent; enable OIDC federation in the project's settings; the token is usually for https://vercel.com/TEAM, so give that with --audience and have the registry accept it
     Modal gives this job no id token: MODAL_IDENTITY_TOKEN is not set; create the sandbox with `include_oidc_identity_token=True`, and check that the App's name follows Modal's naming rule

@@ -223,11 +223,18 @@ async fn tokens_lie_in_the_variables_that_jobs_read() {
     for (preset, variable, audience) in [
         (Preset::Gitlab, "HF_ID_TOKEN", json!("https://hub.example.com")),
         (Preset::Circleci, "CIRCLE_OIDC_TOKEN_V2", json!("https://hub.example.com")),
-        (Preset::Bitbucket, "BITBUCKET_STEP_OIDC_TOKEN", json!(["https://hub.example.com"])),
+        (
+            Preset::Bitbucket,
+            "BITBUCKET_STEP_OIDC_TOKEN",
+            json!([
+                "ari:cloud:bitbucket::workspace/0eb5fdf8-0000-4000-8000-00002eeb0b5a",
+                "https://hub.example.com"
+            ]),
+        ),
         (Preset::Semaphore, "SEMAPHORE_OIDC_TOKEN", own(Preset::Semaphore).as_str().into()),
         (Preset::Spacelift, "SPACELIFT_OIDC_TOKEN", own(Preset::Spacelift).authority().into()),
         (Preset::HcpTerraform, "TFC_WORKLOAD_IDENTITY_TOKEN", json!("https://hub.example.com")),
-        (Preset::Env0, "ENV0_OIDC_TOKEN", json!("https://hub.example.com")),
+        (Preset::Env0, "ENV0_OIDC_TOKEN", json!("https://prod.env0.com")),
         (Preset::Vercel, "VERCEL_OIDC_TOKEN", json!("https://hub.example.com")),
         (Preset::Modal, "MODAL_IDENTITY_TOKEN", json!("oidc.modal.com")),
         (Preset::Kubernetes, "HF_OIDC_ID_TOKEN", json!(["https://hub.example.com"])),

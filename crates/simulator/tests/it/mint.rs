@@ -86,7 +86,7 @@ async fn those_who_keep_githubs_contract_mint_in_the_same_way() {
     let simulator = simulator().await;
     for (provider, audience) in [
         (Provider::Forgejo, json!("https://trust.example.com")),
-        (Provider::Gitea, json!("https://trust.example.com")),
+        (Provider::Gitea, json!(["https://trust.example.com"])),
         (Provider::Depot, json!(["https://trust.example.com"])),
     ] {
         let job = job_of(&simulator, provider);
