@@ -227,7 +227,7 @@ async fn tokens_lie_in_the_variables_that_jobs_read() {
             Preset::Bitbucket,
             "BITBUCKET_STEP_OIDC_TOKEN",
             json!([
-                "ari:cloud:bitbucket::workspace/0eb5fdf8-0000-4000-8000-00002eeb0b5a",
+                "ari:cloud:bitbucket::workspace/45fd71af-0000-4000-8000-0000aef9ae13",
                 "https://hub.example.com"
             ]),
         ),

@@ -46,7 +46,7 @@ async fn serves_jobs_until_its_input_closes() {
     writeln!(input, "bitbucket branchName=dev --audience https://hub.example.com").unwrap();
     let bitbucket = jwt::claims(&read(&mut output)["BITBUCKET_STEP_OIDC_TOKEN"]);
     assert_eq!(
-        (bitbucket["branchName"].as_str(), &bitbucket["aud"][0]),
+        (bitbucket["branchName"].as_str(), &bitbucket["aud"][1]),
         (Some("dev"), &"https://hub.example.com".into())
     );
 
