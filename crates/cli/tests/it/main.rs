@@ -26,6 +26,10 @@ mod library;
 #[cfg(test)]
 mod manual;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod remedies;

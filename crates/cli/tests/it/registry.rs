@@ -49,13 +49,30 @@ impl Registry {
     }
 
     async fn start(keys: &str, tables: &str) -> Self {
+        let configuration = |simulator: &Simulator| {
+            let (github, gitlab) = (simulator.github().issuer(), simulator.gitlab().issuer());
+            format!(
+                "{keys}[[issuers]]\nurl = \"{github}\"\npreset = \"github\"\n[[issuers]]\nurl = \"{gitlab}\"\npreset = \"gitlab\"\n\
+                 [[issuers]]\nurl = \"{ISSUER_THAT_IS_DOWN}\"\npreset = \"generic\"\n{tables}"
+            )
+        };
+        let registry = Self::serving(configuration).await;
+        let (github, gitlab) =
+            (registry.simulator.github().issuer().clone(), registry.simulator.gitlab().issuer().clone());
+        for resource in [RESOURCE, "acme", "pkg:pypi/acme-lib", "pkg:cargo/acme-lib"] {
+            let conditions = [("repository", "acme/train"), ("branch", "main"), ("workflow", "publish.yml")];
+            let pins = [("repository_id", "74"), ("repository_owner_id", "65")];
+            registry.trust(resource, Provider::Github, &github, &conditions, &pins).await;
+        }
+        registry.trust(RESOURCE, Provider::Gitlab, &gitlab, &[("project", "acme/train")], &[]).await;
+        registry
+    }
+
+    /// Trusts nobody yet. The configuration may name the issuers of the simulator.
+    pub(crate) async fn serving(configuration: impl FnOnce(&Simulator) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let simulator = Simulator::start().await.unwrap();
-        let (github, gitlab) = (simulator.github().issuer().clone(), simulator.gitlab().issuer().clone());
-        let configuration = format!(
-            "{keys}listen = \"127.0.0.1:0\"\n[[issuers]]\nurl = \"{github}\"\npreset = \"github\"\n[[issuers]]\nurl = \"{gitlab}\"\n\
-             preset = \"gitlab\"\n[[issuers]]\nurl = \"{ISSUER_THAT_IS_DOWN}\"\npreset = \"generic\"\n{tables}"
-        );
+        let configuration = format!("listen = \"127.0.0.1:0\"\n{}", configuration(&simulator));
         let config = Config::parse(&configuration, &folder.path().join("countersign.toml")).unwrap();
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(SystemRandomness));
         let surroundings = Surroundings { clock, randomness, encryption_key: None };
@@ -68,12 +85,6 @@ impl Registry {
             _folder: folder,
         };
         tokio::spawn(server.run());
-        for resource in [RESOURCE, "acme", "pkg:pypi/acme-lib", "pkg:cargo/acme-lib"] {
-            let conditions = [("repository", "acme/train"), ("branch", "main"), ("workflow", "publish.yml")];
-            let pins = [("repository_id", "74"), ("repository_owner_id", "65")];
-            registry.trust(resource, Provider::Github, &github, &conditions, &pins).await;
-        }
-        registry.trust(RESOURCE, Provider::Gitlab, &gitlab, &[("project", "acme/train")], &[]).await;
         registry
     }
 
@@ -83,7 +94,7 @@ impl Registry {
         self.trust(resource, Provider::Github, &issuer.parse().unwrap(), &conditions, &pins).await;
     }
 
-    async fn trust(
+    pub(crate) async fn trust(
         &self,
         resource: &str,
         provider: Provider,
