@@ -138,7 +138,7 @@ fn more_providers_have_lines_to_add() {
           value        = "SERVER"
         }
     == env0
-    enable OIDC for the organization in env0, for SERVER; or give the audience it has with --audience
+    let an administrator of the organization turn on "Enable OIDC during deployments" among its policies
 
         Organization > Settings > Policies: [x] Enable OIDC during deployments
     == bitrise
