@@ -42,6 +42,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// How much of the server anybody gets.
     pub limits: LimitSettings,
+    /// The address that metrics are served at.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Files for the TLS listener.
@@ -182,6 +184,7 @@ impl Config {
             tokens: parse_tokens(raw.tokens)?,
             issuers: issuer::all(raw.issuers, public_url.as_ref(), folder)?,
             log_format: raw.log_format,
+            metrics: raw.metrics.as_ref().map(|metrics| parse_address(&metrics.listen)).transpose()?,
             limits: raw.limits.valid(raw.behind_tls_proxy)?,
             public_url,
             tls,

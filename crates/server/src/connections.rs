@@ -27,6 +27,7 @@ pub use guarded::Guarded;
 
 use crate::config::LimitSettings;
 use crate::limits::{ClientAddress, Forwarding, Network};
+use crate::metrics::Metrics;
 
 /// Lets connections in, as long as there is room.
 #[derive(Clone, Debug)]
@@ -40,6 +41,7 @@ struct Door {
     patience: Duration,
     forwarding: Forwarding,
     open: Mutex<Open>,
+    metrics: Arc<Metrics>,
 }
 
 /// The open connections: all, and those of each client that is known by its address. No more entries than connections.
@@ -58,7 +60,7 @@ pub struct Place {
 
 impl Doorkeeper {
     /// Nobody is in yet.
-    pub fn new(settings: &LimitSettings) -> Self {
+    pub fn new(settings: &LimitSettings, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Door {
             most: settings.connections,
             most_of_one: settings.connections_per_address,
@@ -66,6 +68,7 @@ impl Doorkeeper {
             patience: settings.patience,
             forwarding: Forwarding::new(settings.proxies),
             open: Mutex::default(),
+            metrics,
         }))
     }
 
@@ -97,7 +100,10 @@ impl Doorkeeper {
 
     fn let_in<S>(&self, stream: TcpStream, service: S) -> io::Result<(Guarded<TcpStream>, Attended<S>)> {
         let peer = stream.peer_addr()?;
-        let place = self.place(peer).ok_or_else(|| io::Error::from(io::ErrorKind::QuotaExceeded))?;
+        let place = self.place(peer).ok_or_else(|| {
+            self.0.metrics.connection_refused();
+            io::Error::from(io::ErrorKind::QuotaExceeded)
+        })?;
         stream.set_nodelay(true)?;
         let activity = Arc::new(Activity::begin());
         let stream = Guarded::new(stream, place, Arc::clone(&activity), self.0.idle, self.0.patience);
@@ -171,7 +177,7 @@ mod tests {
 
     fn doorkeeper(configuration: &str) -> Doorkeeper {
         let config = Config::parse(configuration, std::path::Path::new("countersign.toml")).unwrap();
-        Doorkeeper::new(&config.limits)
+        Doorkeeper::new(&config.limits, Arc::default())
     }
 
     #[test]

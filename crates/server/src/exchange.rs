@@ -10,6 +10,7 @@ use countersign_core::{
     AccessTokenClaims, Audience, Grant, Permission, PublicUrl, Resource, UnixTime, VerifiedToken, decide,
 };
 use countersign_verify::{UnverifiedToken, VerificationKey};
+use tokio::time::Instant;
 
 mod error;
 mod record;
@@ -22,9 +23,10 @@ use crate::clock::{Clock, Randomness, fresh_id};
 use crate::config::Tokens;
 use crate::issuers::{Issuer, Issuers};
 use crate::limits::Limits;
+use crate::metrics::{Ending, Metrics};
 use crate::publishers::PublisherCache;
 use crate::signing::Signer;
-use crate::store::{ExchangeId, Store, Verdict};
+use crate::store::{Exchange, ExchangeId, Store, StoreError, Verdict};
 
 /// How often a publisher may change under an exchange before the caller is asked to come again.
 const ATTEMPTS: usize = 4;
@@ -53,6 +55,8 @@ pub struct TokenExchange {
     pub sampler: Sampler,
     /// How much of it anybody gets.
     pub limits: Limits,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl TokenExchange {
@@ -68,23 +72,28 @@ impl TokenExchange {
         id: &ExchangeId,
     ) -> Result<TokenResponse, ExchangeError> {
         let now = self.clock.now();
-        let answer = self.verify_and_issue(request, id, now).await;
-        match answer {
-            Err(error) => Err(self.put_on_record(error, request, id, now).await),
-            issued => issued,
+        let (started, mut issuer) = (Instant::now(), None);
+        let mut answer = self.verify_and_issue(request, id, now, &mut issuer).await;
+        if let Err(error) = answer {
+            answer = Err(self.put_on_record(error, request, id, now).await);
         }
+        self.count(&answer, issuer, started.elapsed());
+        answer
     }
 
-    /// Every step changes the type, so none can be skipped or moved.
-    async fn verify_and_issue(
-        &self,
+    /// Every step changes the type, so none can be skipped or moved. Notes the issuer as soon as it is known, for those who
+    /// count.
+    async fn verify_and_issue<'a>(
+        &'a self,
         request: &TokenRequest,
         id: &ExchangeId,
         now: UnixTime,
+        noted: &mut Option<&'a Issuer>,
     ) -> Result<TokenResponse, ExchangeError> {
         let unverified = UnverifiedToken::parse(&request.subject_token)?;
         let issuer = self.issuers.find(unverified.issuer());
         let issuer = issuer.ok_or_else(|| ExchangeError::unknown_issuer(unverified.issuer()))?;
+        *noted = Some(issuer);
         let key = self.key(&unverified, issuer).await?;
         // Not before: exchanges that wait for an issuer's keys would take the places of all others.
         let _place = self.limits.begin_exchange().ok_or(ExchangeError::Busy)?;
@@ -146,7 +155,7 @@ impl TokenExchange {
         let lifetime = self.lifetime(token, now)?;
         let claims = self.claims(&grant, token, id, now, lifetime);
         let access_token = self.signer.keys().sign(&claims, self.prefix(grant.resource()))?;
-        match self.store.record(record::issued(id, &grant, token, issuer, now, claims.exp)).await? {
+        match self.record(record::issued(id, &grant, token, issuer, now, claims.exp)).await? {
             Verdict::Recorded => {
                 let scope = scope.map(|_| grant.permission());
                 Ok(Some(TokenResponse::bearer(access_token, lifetime.as_secs(), scope)))
@@ -156,6 +165,24 @@ impl TokenExchange {
             Verdict::PublisherChanged => Ok(None),
             Verdict::IssuerDisabled => Err(ExchangeError::IssuerDisabled(token.issuer().to_string())),
         }
+    }
+
+    /// Records an exchange, and measures how long that takes.
+    async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
+        let _measured = self.metrics.recording();
+        self.store.record(exchange).await
+    }
+
+    fn count(&self, answer: &Result<TokenResponse, ExchangeError>, issuer: Option<&Issuer>, took: Duration) {
+        let (outcome, ending) = match answer {
+            Ok(_) => ("issued", Ending::Issued),
+            Err(error) if error.is_refusal() => (error.code(), Ending::Refused),
+            Err(error) => (error.code(), Ending::Failed),
+        };
+        if let Err(ExchangeError::TooMany(too_many)) = answer {
+            self.metrics.limited(too_many.what);
+        }
+        self.metrics.exchanged(issuer.map(|issuer| &issuer.label), outcome, ending, took);
     }
 
     fn lifetime(&self, token: &VerifiedToken, now: UnixTime) -> Result<Duration, ExchangeError> {
@@ -219,7 +246,7 @@ impl TokenExchange {
             None => error.is_refusal() && self.sampler.admits_anybodys(now),
         };
         let recorded = if admitted {
-            self.store.record(record::refused(id, &error, &request.resource, now)).await.map(drop)
+            self.record(record::refused(id, &error, &request.resource, now)).await.map(drop)
         } else {
             Ok(())
         };

@@ -14,10 +14,12 @@ mod entrance;
 mod health;
 mod introspect;
 mod metadata;
+mod metrics;
 mod revoke;
 mod token;
 
 pub use health::Readiness;
+pub use metrics::router as metrics_router;
 
 use crate::config::ErrorProfile;
 use crate::exchange::TokenExchange;

@@ -31,6 +31,8 @@ pub struct Issuer {
     pub max_exchanges: u32,
     /// Places for those who wait for its keys: while one issuer hangs, its tokens do not fill the server.
     pub waiting: Semaphore,
+    /// Its URL, for metrics.
+    pub label: Arc<str>,
 }
 
 /// How many exchanges may wait for the keys of one issuer.
@@ -77,6 +79,7 @@ impl Issuer {
         if audiences.is_empty() {
             audiences.push(Audience::from(own));
         }
+        let label = Arc::from(settings.url.as_str());
         let keys = keys(settings.keys, &settings.url, &settings.algorithms)?;
         let policy = IssuerPolicy::new(
             settings.url,
@@ -92,6 +95,7 @@ impl Issuer {
             keys,
             max_exchanges: settings.max_exchanges,
             waiting: Semaphore::new(MOST_WAITING),
+            label,
         })
     }
 }

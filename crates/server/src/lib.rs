@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod http;
 pub mod issuers;
 pub mod limits;
+pub mod metrics;
 pub mod publishers;
 pub mod serve;
 pub mod signing;

@@ -35,6 +35,7 @@ pub struct Limits {
     addresses: Option<Buckets>,
     tenants: Option<Tenants>,
     exchanges: Semaphore,
+    most_exchanges: usize,
 }
 
 #[derive(Debug)]
@@ -116,6 +117,7 @@ impl Limits {
                 .map(|each| Buckets::new(Rate::per_minute(each.get()), REMEMBERED)),
             tenants,
             exchanges: Semaphore::new(settings.exchanges_in_flight),
+            most_exchanges: settings.exchanges_in_flight,
         }
     }
 
@@ -145,6 +147,11 @@ impl Limits {
         tenants.tenants.has_room(tenant, now).map_err(too_many(Limited::Tenant))?;
         tenants.id_tokens.take(id_token, now).map_err(too_many(Limited::IdToken))?;
         tenants.tenants.take(tenant, now).map_err(too_many(Limited::Tenant))
+    }
+
+    /// How many exchanges are worked on.
+    pub fn in_flight(&self) -> usize {
+        self.most_exchanges - self.exchanges.available_permits()
     }
 
     /// A place among the exchanges that are worked on, for as long as it is held; `None` if all are taken.

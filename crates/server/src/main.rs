@@ -109,6 +109,9 @@ async fn serve(common: &Common) -> anyhow::Result<()> {
     };
     let server = Server::prepare(config, surroundings).await?;
     tracing::info!(public_url = %server.public_url(), address = %server.address()?, "countersign-server is ready");
+    if let Some(address) = server.metrics_address() {
+        tracing::info!(metrics = %address?, "metrics are served");
+    }
     let stop = server.stopper();
     tokio::spawn(async move {
         asked_to_stop().await;

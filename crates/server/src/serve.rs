@@ -13,12 +13,13 @@ use secrecy::SecretString;
 use tokio::task::JoinSet;
 
 use crate::clock::{Clock, Randomness};
-use crate::config::Config;
+use crate::config::{Config, LimitSettings};
 use crate::connections::Doorkeeper;
 use crate::exchange::{Sampler, TokenExchange};
-use crate::http::{App, Readiness, router};
+use crate::http::{App, Readiness, metrics_router, router};
 use crate::issuers::Issuers;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::publishers::PublisherCache;
 use crate::signing::{EncryptionKey, Signer};
 use crate::store::{SqliteStore, Store};
@@ -53,6 +54,7 @@ pub struct Server {
     tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
     doorkeeper: Doorkeeper,
+    metrics: Option<(TcpListener, Doorkeeper)>,
     patience: Duration,
 }
 
@@ -61,6 +63,7 @@ impl Server {
     pub async fn prepare(config: Config, surroundings: Surroundings) -> anyhow::Result<Self> {
         let listener = bind(config.listen)?;
         let plain_listener = config.plain_listen.map(bind).transpose()?;
+        let metrics_listener = config.metrics.map(bind).transpose()?;
         let tls = match &config.tls {
             Some(files) => Some(
                 RustlsConfig::from_pem_file(&files.certificate, &files.key).await.with_context(|| {
@@ -82,6 +85,7 @@ impl Server {
         let signer =
             Signer::load(&*store, encryption, issuer, audience.clone(), rotate_after, now, randomness)
                 .await?;
+        let metrics = Arc::new(Metrics::default());
         let exchange = TokenExchange {
             issuers: Issuers::new(config.issuers, &own)?,
             own,
@@ -94,6 +98,7 @@ impl Server {
             randomness: surroundings.randomness,
             sampler: Sampler::default(),
             limits: Limits::new(&config.limits),
+            metrics: Arc::clone(&metrics),
         };
         let app =
             Arc::new(App { exchange, error_profile: config.error_profile, readiness: Readiness::default() });
@@ -103,7 +108,8 @@ impl Server {
             plain_listener,
             tls,
             handle: Handle::new(),
-            doorkeeper: Doorkeeper::new(&config.limits),
+            doorkeeper: Doorkeeper::new(&config.limits, metrics),
+            metrics: metrics_listener.map(|listener| (listener, watchers(&config.limits))),
             patience: config.limits.patience,
         })
     }
@@ -116,6 +122,11 @@ impl Server {
     /// The address that it listens on.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// The address that metrics are served at.
+    pub fn metrics_address(&self) -> Option<std::io::Result<SocketAddr>> {
+        self.metrics.as_ref().map(|(listener, _)| listener.local_addr())
     }
 
     /// The parts, for tests that look behind the wire.
@@ -132,10 +143,14 @@ impl Server {
     /// Serves until it is stopped.
     pub async fn run(self) -> anyhow::Result<()> {
         let refreshing = tokio::spawn(refresh_keys(Arc::clone(&self.app)));
+        let metrics = metrics_router(Arc::clone(&self.app), self.doorkeeper.clone()).into_make_service();
         let service = router(self.app).into_make_service();
         let mut servers = JoinSet::new();
         let bounded =
             |listener| Ok::<_, std::io::Error>(bounded(listener, self.patience)?.handle(self.handle.clone()));
+        if let Some((listener, doorkeeper)) = self.metrics {
+            servers.spawn(bounded(listener)?.acceptor(doorkeeper).serve(metrics));
+        }
         if let Some(listener) = self.plain_listener {
             let server = bounded(listener)?.acceptor(self.doorkeeper.clone());
             servers.spawn(server.serve(service.clone()));
@@ -168,6 +183,12 @@ async fn refresh_keys(app: Arc<App>) {
             tracing::error!(%error, "the signing keys cannot be refreshed; those in memory stay in use");
         }
     }
+}
+
+/// Those who watch have few places of their own: they are let in when the server is full, and cannot fill it.
+fn watchers(limits: &LimitSettings) -> Doorkeeper {
+    let few = LimitSettings { connections: 16, connections_per_address: 16, ..limits.clone() };
+    Doorkeeper::new(&few, Arc::default())
 }
 
 /// Connections that say nothing, drip their headers or have too many of them are closed, as are those that reset what they

@@ -44,6 +44,8 @@ pub(super) struct RawConfig {
     /// How much of the server anybody gets.
     #[serde(default)]
     pub(super) limits: RawLimits,
+    /// Where metrics are served.
+    pub(super) metrics: Option<RawMetrics>,
     /// The issuers whose id tokens are exchanged. Replaces the built-in list, which has github.com and gitlab.com.
     pub(super) issuers: Option<Vec<Spanned<RawIssuer>>>,
 }
@@ -105,6 +107,15 @@ pub(super) struct RawLimits {
     /// How long a client may take to send the headers of a request, to begin with one, or to take what it is sent. Default:
     /// `10s`.
     pub(super) patience: Option<WrittenDuration>,
+}
+
+/// `[metrics]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMetrics {
+    /// The address that serves `/metrics` to Prometheus, in plain HTTP and to anybody who can reach it. Never the address of
+    /// `listen`. Default: none, metrics are not served.
+    pub(super) listen: Spanned<String>,
 }
 
 /// `[[issuers]]`

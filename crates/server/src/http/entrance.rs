@@ -37,7 +37,10 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
         .map_or(Ok(()), |purpose| exchange.limits.admit(client, purpose, exchange.clock.unix_millis()));
     let mut response = match admitted {
         Ok(()) => next.run(request).await,
-        Err(too_many) => slow_down(&too_many),
+        Err(too_many) => {
+            exchange.metrics.limited(too_many.what);
+            slow_down(&too_many)
+        }
     };
     let status = response.status();
     if purpose == Some(Purpose::Proven) && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
@@ -47,7 +50,9 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    let milliseconds = started.elapsed().as_secs_f64() * 1_000.0;
+    let took = started.elapsed();
+    exchange.metrics.answered(method, route.text(), status.as_u16(), took);
+    let milliseconds = took.as_secs_f64() * 1_000.0;
     tracing::info!(target: "countersign_server::access", %id, method, route = route.text(), status = status.as_u16(), milliseconds, %client, "request");
     response
 }

@@ -7,6 +7,7 @@ mod google_auth;
 mod hf;
 mod live;
 mod oauth;
+mod prometheus;
 
 /// What `cargo xtask test` puts into `target/tools`.
 fn tool(name: &str) -> PathBuf {

@@ -24,6 +24,7 @@ pub(crate) type Claims = Map<String, Value>;
 pub(crate) struct Stage {
     pub(crate) simulator: Simulator,
     pub(crate) url: String,
+    pub(crate) metrics: Option<String>,
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) folder: TempDir,
@@ -63,8 +64,8 @@ impl Stage {
         let simulator = Simulator::start().await.unwrap();
         let clock = Arc::new(TestClock(AtomicU64::new(1_800_000_000_000)));
         let text = configuration_text(configuration, &simulator);
-        let (url, app) = start(&text, folder.path(), Arc::clone(&clock)).await;
-        Self { simulator, url, app, clock, folder, http: client() }
+        let (url, app, metrics) = start(&text, folder.path(), Arc::clone(&clock)).await;
+        Self { simulator, url, metrics, app, clock, folder, http: client() }
     }
 
     /// A second server over the same database and issuers.
@@ -275,12 +276,17 @@ fn configuration_text(more: &str, simulator: &Simulator) -> String {
     )
 }
 
-async fn start(configuration: &str, folder: &Path, clock: Arc<TestClock>) -> (String, Arc<App>) {
+async fn start(
+    configuration: &str,
+    folder: &Path,
+    clock: Arc<TestClock>,
+) -> (String, Arc<App>, Option<String>) {
     let config = Config::parse(configuration, &folder.join("countersign.toml")).unwrap();
     let surroundings = Surroundings { clock, randomness: Arc::new(SystemRandomness), encryption_key: None };
     let server = Server::prepare(config, surroundings).await.unwrap();
     let url = format!("http://{}", server.address().unwrap());
     let app = Arc::clone(server.app());
+    let metrics = server.metrics_address().map(|address| format!("http://{}/metrics", address.unwrap()));
     tokio::spawn(server.run());
-    (url, app)
+    (url, app, metrics)
 }
