@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod files;
 mod http;
+mod names;
 mod socket;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ pub use clock::SystemClock;
 pub use commands::SystemCommands;
 pub use files::SystemFiles;
 pub use http::HttpAgent;
+pub use names::{NameError, Names};
 
 use crate::surroundings::Surroundings;
 use crate::variables::Variables;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 
-use super::socket;
+use super::{Names, socket};
 use crate::http::{Http, HttpError, MAX_BODY, Method, Request, Response};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -54,11 +55,19 @@ fn agent(tls: Option<TlsConfig>) -> Agent {
         .timeout_connect(Some(CONNECT_WITHIN))
         .timeout_global(Some(ANSWER_WITHIN))
         .user_agent(USER_AGENT);
-    match tls {
-        Some(tls) => builder.tls_config(tls).https_only(true).build().new_agent(),
-        None => builder.proxy(None).build().new_agent(),
+    let config = match tls {
+        Some(tls) => builder.tls_config(tls).https_only(true).build(),
+        None => builder.proxy(None).build(),
+    };
+    if IS_STATIC {
+        Agent::with_parts(config, DefaultConnector::default(), Names::default())
+    } else {
+        config.new_agent()
     }
 }
+
+/// Whether this program cannot count on the C library to look names up. musl's own does it without others.
+const IS_STATIC: bool = cfg!(all(target_env = "gnu", target_feature = "crt-static"));
 
 impl Http for HttpAgent {
     fn send(&self, request: Request) -> Result<Response, HttpError> {

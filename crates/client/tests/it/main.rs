@@ -27,6 +27,8 @@ mod identity;
 #[cfg(test)]
 mod job_key;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod resolution;
