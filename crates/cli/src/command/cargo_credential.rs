@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
         }
     }
     let answer = cache.login(&client, &arguments.resource, &mut process.stderr)?;
-    mask(&variables, &answer.access_token, &mut process.stderr)?;
+    mask(client.surroundings(), &answer.access_token, &mut process.stderr)?;
     writeln!(process.stdout, "{}", answer.access_token.expose())?;
     process.stdout.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     let variables = process.surroundings.variables.clone();
     let client = Client::new(process.surroundings, arguments.job.settings()?)?;
     let fresh = FreshToken::obtain(client.clone(), arguments.resource, (process.random)())?;
-    mask(&variables, fresh.token(), &mut process.stderr)?;
+    mask(client.surroundings(), fresh.token(), &mut process.stderr)?;
     let file = TokenFile::create(temporary_folder(&variables), fresh.token()).map_err(Failure::TokenFile)?;
 
     process.progress.end();
@@ -97,7 +97,13 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     let file = Arc::new(Mutex::new(Some(file)));
     // Dropped at the end, which the renewal notices while it waits.
     let (_running, ended) = mpsc::channel();
-    let renewal = Renewal { fresh, file: Arc::clone(&file), ended, variables, notes: process.stderr };
+    let renewal = Renewal {
+        fresh,
+        file: Arc::clone(&file),
+        ended,
+        surroundings: client.surroundings().clone(),
+        notes: process.stderr,
+    };
     // Never joined: it may be in the middle of a request, and the command's end is the end.
     thread::spawn(move || renewal.run());
     let outcome = child::run(&mut command);

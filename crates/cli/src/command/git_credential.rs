@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
             return Err(failure);
         }
     };
-    mask(&variables, &answer.access_token, &mut process.stderr)?;
+    mask(client.surroundings(), &answer.access_token, &mut process.stderr)?;
     writeln!(process.stdout, "username={}\npassword={}", arguments.username, answer.access_token.expose())?;
     if let Some(lifetime) = answer.expires_in {
         let end = client.surroundings().clock.now() + std::time::Duration::from_secs(lifetime);

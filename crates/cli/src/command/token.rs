@@ -27,8 +27,9 @@ The tokens alone go to standard output, a line each in the order of the resource
 
 In GitHub Actions the command that masks a token in the log (::add-mask::) goes to standard error, where the runner reads
 it too and $(...) does not: do not redirect standard error into a file or into standard output there. The same in Azure
-Pipelines (##vso[task.setsecret]). GitLab masks nothing that a job makes itself; a dotenv file that is uploaded as a
-report can be read by whoever may read the job's artifacts, so keep it in the job.";
+Pipelines (##vso[task.setsecret]). Buildkite's agent is told by its job API. GitLab masks nothing that a job makes
+itself; a dotenv file that is uploaded as a report can be read by whoever may read the job's artifacts, so keep it in the
+job.";
 
 /// `countersign token`.
 #[derive(Debug, Args)]
@@ -58,7 +59,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     let mut answers = Vec::new();
     for resource in arguments.resources {
         let answer = cache.login(&client, &resource, &mut process.stderr)?;
-        mask(&variables, &answer.access_token, &mut process.stderr)?;
+        mask(client.surroundings(), &answer.access_token, &mut process.stderr)?;
         answers.push((resource, answer));
     }
     form.write(&answers, &mut process.stdout, process.random)?;

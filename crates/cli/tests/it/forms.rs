@@ -1,7 +1,10 @@
 //! Where `countersign token` puts tokens.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixListener;
+use std::thread;
 
 use crate::job::Job;
 
@@ -91,6 +94,47 @@ fn azure_masks_in_its_own_way() {
     hf_jwt_the-access-token
     --- stderr
     ##vso[task.setsecret]hf_jwt_the-access-token
+    ");
+}
+
+#[test]
+fn buildkites_agent_is_told_by_its_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("job-api");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let agent = thread::spawn(move || {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let lines: Vec<String> =
+            stream.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+        let length = lines.iter().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        stream.read_exact(&mut body).unwrap();
+        stream.get_mut().write_all(b"HTTP/1.0 201 Created\r\n\r\n").unwrap();
+        (lines, String::from_utf8(body).unwrap())
+    });
+    let job =
+        Job::github().without("GITHUB_ACTIONS").with("HF_OIDC_ID_TOKEN", "a.b.c").with("BUILDKITE", "true");
+    let job = job
+        .with("BUILDKITE_AGENT_JOB_API_TOKEN", "the-jobs-own")
+        .with("BUILDKITE_AGENT_JOB_API_SOCKET", socket.to_str().unwrap());
+    insta::assert_snapshot!(job.run(&["token", "acme/model"]), @r"
+    exit 0
+    --- stdout
+    hf_jwt_the-access-token
+    --- stderr
+    ");
+    let (lines, body) = agent.join().unwrap();
+    assert_eq!(lines[0], "POST /api/current-job/v0/redactions HTTP/1.0");
+    assert!(lines.iter().any(|line| line == "authorization: Bearer the-jobs-own"), "{lines:?}");
+    assert_eq!(body, r#"{"redact":"hf_jwt_the-access-token"}"#);
+
+    let shown = job.run(&["token", "acme/model"]).replace(socket.to_str().unwrap(), "SOCKET");
+    insta::assert_snapshot!(shown, @r"
+    exit 0
+    --- stdout
+    hf_jwt_the-access-token
+    --- stderr
+    countersign: the agent could not be told to hide the token in the log (no connection to SOCKET: Connection refused (os error 111); check the address, the network and the proxy settings); let no command print it
     ");
 }
 

@@ -139,8 +139,9 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
 
     In GitHub Actions the command that masks a token in the log (::add-mask::) goes to standard error, where the runner reads
     it too and $(...) does not: do not redirect standard error into a file or into standard output there. The same in Azure
-    Pipelines (##vso[task.setsecret]). GitLab masks nothing that a job makes itself; a dotenv file that is uploaded as a
-    report can be read by whoever may read the job's artifacts, so keep it in the job.
+    Pipelines (##vso[task.setsecret]). Buildkite's agent is told by its job API. GitLab masks nothing that a job makes
+    itself; a dotenv file that is uploaded as a report can be read by whoever may read the job's artifacts, so keep it in the
+    job.
     --- stderr
     ");
     let shown = Job::github().run(&["whoami", "--help"]);

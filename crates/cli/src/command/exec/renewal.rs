@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign_client::{FreshToken, Variables};
+use countersign_client::{FreshToken, Surroundings};
 
 use crate::failure::chain;
 use crate::masking::mask;
@@ -18,7 +18,7 @@ pub(super) struct Renewal {
     pub(super) file: Arc<Mutex<Option<TokenFile>>>,
     /// Closed when the command has ended.
     pub(super) ended: Receiver<()>,
-    pub(super) variables: Variables,
+    pub(super) surroundings: Surroundings,
     pub(super) notes: Box<dyn Write + Send>,
 }
 
@@ -38,7 +38,7 @@ impl Renewal {
     fn renew(&mut self) -> Result<(), Box<dyn Error>> {
         let token = self.fresh.renew()?;
         // A closed standard error is no reason to leave the command without a token.
-        let _ = mask(&self.variables, token, &mut self.notes);
+        let _ = mask(&self.surroundings, token, &mut self.notes);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = file.as_mut()
             && let Err(error) = file.replace(token)
