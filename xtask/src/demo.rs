@@ -1,10 +1,10 @@
 //! `cargo xtask demo`: the whole system in one minute, on real programs.
 
-mod actors;
-mod folder;
+pub(crate) mod actors;
+pub(crate) mod folder;
 mod outcome;
-mod server;
-mod simulator;
+pub(crate) mod server;
+pub(crate) mod simulator;
 
 use std::path::Path;
 use std::process::Command;

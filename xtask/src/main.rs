@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod dist;
 mod step;
 mod test;
 mod tools;
@@ -17,10 +18,11 @@ use workspace::Workspace;
 const HELP: &str = "\
 The project's own commands.
 
-    cargo xtask demo            a CI job gets an access token without any secret, step by step
-    cargo xtask test [ARGS]     all tests; ARGS go to `cargo test`
-    cargo xtask ci              all that must hold before a change is merged
-    cargo xtask bench [ARGS]    what an exchange costs, beside what its cryptography costs
+    cargo xtask demo                a CI job gets an access token without any secret, step by step
+    cargo xtask test [ARGS]         all tests; ARGS go to `cargo test`
+    cargo xtask ci                  all that must hold before a change is merged
+    cargo xtask bench [ARGS]        what an exchange costs, beside what its cryptography costs
+    cargo xtask dist [--figures]    the command line tool as one static file, and what it costs
 
 What they need beyond the Rust toolchain, they fetch into target/tools.";
 
@@ -46,12 +48,13 @@ fn run(arguments: &[String]) -> Result {
         "test" => test::run(&workspace, rest),
         "ci" => ci::run(&workspace),
         "bench" => bench::run(&workspace, rest),
+        "dist" => dist::run(&workspace, rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(())
         }
         unknown => {
-            Err(Failure::new(format!("expected demo, test, ci or bench; found {unknown:?}\n\n{HELP}")))
+            Err(Failure::new(format!("expected demo, test, ci, bench or dist; found {unknown:?}\n\n{HELP}")))
         }
     }
 }

@@ -8,16 +8,16 @@ use crate::step::{Result, cannot_start};
 use crate::workspace::Workspace;
 
 /// A program that ends with this value, however the demonstration ends.
-pub(super) struct Actor(Child);
+pub(crate) struct Actor(Child);
 
 impl Actor {
     /// Starts it.
-    pub(super) fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         command.spawn().map(Self).map_err(|error| cannot_start(command, &error))
     }
 
     /// The process, for its pipes and to see whether it has ended.
-    pub(super) fn child(&mut self) -> &mut Child {
+    pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.0
     }
 }
@@ -31,11 +31,11 @@ impl Drop for Actor {
 }
 
 /// Gives a program nothing of this machine but where programs are: no proxy, no token, no setting of its user.
-pub(super) fn alone<'a>(command: &'a mut Command, workspace: &Workspace) -> &'a mut Command {
+pub(crate) fn alone<'a>(command: &'a mut Command, workspace: &Workspace) -> &'a mut Command {
     command.env_clear().env("PATH", &workspace.path)
 }
 
 /// Gives a program what a step of the job has, and nothing else.
-pub(super) fn in_job(command: &mut Command, workspace: &Workspace, job: &Variables, home: &Path) {
+pub(crate) fn in_job(command: &mut Command, workspace: &Workspace, job: &Variables, home: &Path) {
     alone(command, workspace).env("HOME", home).current_dir(home).envs(job.pairs());
 }

@@ -8,12 +8,12 @@ use crate::tools;
 use crate::workspace::Workspace;
 
 /// A folder below the target folder that goes with this value, however the demonstration ends.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     /// Makes it, so that `hf` takes it for a home in which it has looked for updates today: the demonstration asks nobody
     /// on the internet.
-    pub(super) fn make(workspace: &Workspace) -> Result<Self> {
+    pub(crate) fn make(workspace: &Workspace) -> Result<Self> {
         let target = workspace.programs.parent().unwrap_or(&workspace.programs);
         let path = target.join(format!("demo-{}", std::process::id()));
         fs::create_dir_all(&path)
@@ -26,7 +26,7 @@ impl Folder {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use crate::step::{Failure, Result, cannot_start, capture, shown};
 
 /// A command that was run to its end.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     command: String,
     succeeded: bool,
     printed: String,
@@ -15,14 +15,14 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// Runs a command and shows it, with those of its environment variables that matter.
-    pub(super) fn of(command: &mut Command, variables: &[&str]) -> Result<Self> {
+    pub(crate) fn of(command: &mut Command, variables: &[&str]) -> Result<Self> {
         let shown = with_variables(command, variables);
         println!("  $ {shown}");
         Ok(Self::from_output(shown, &capture(command)?))
     }
 
     /// Runs a command that reads a token.
-    pub(super) fn with_input(command: &mut Command, token: &str) -> Result<Self> {
+    pub(crate) fn with_input(command: &mut Command, token: &str) -> Result<Self> {
         let shown = format!("echo {} | {}", shorten(token), with_variables(command, &[]));
         println!("  $ {shown}");
         let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -46,12 +46,12 @@ impl Outcome {
     }
 
     /// It must have worked.
-    pub(super) fn expect_success(self) -> Result<Self> {
+    pub(crate) fn expect_success(self) -> Result<Self> {
         if self.succeeded { Ok(self) } else { Err(self.surprise("work")) }
     }
 
     /// It must not have worked.
-    pub(super) fn expect_failure(self) -> Result<Self> {
+    pub(crate) fn expect_failure(self) -> Result<Self> {
         if self.succeeded { Err(self.surprise("be refused")) } else { Ok(self) }
     }
 
@@ -61,17 +61,17 @@ impl Outcome {
     }
 
     /// What it printed on standard output.
-    pub(super) fn printed(&self) -> &str {
+    pub(crate) fn printed(&self) -> &str {
         &self.printed
     }
 
     /// Shows what it printed; if nothing, what it complained.
-    pub(super) fn show(&self) {
+    pub(crate) fn show(&self) {
         show(if self.printed.is_empty() { &self.complained } else { &self.printed });
     }
 
     /// Shows the end of what it complained: the error itself, without the traceback of a Python program.
-    pub(super) fn show_end(&self) {
+    pub(crate) fn show_end(&self) {
         show(after_traceback(&self.complained));
     }
 }
@@ -118,7 +118,7 @@ fn with_variables(command: &Command, variables: &[&str]) -> String {
 }
 
 /// Cuts every token down to 16 characters: a demonstration teaches to never show one.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let is_part = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let mut short = String::with_capacity(text.len());
     let mut rest = text;

@@ -15,7 +15,7 @@ use crate::tools;
 use crate::workspace::Workspace;
 
 /// The running server.
-pub(super) struct Server<'a> {
+pub(crate) struct Server<'a> {
     workspace: &'a Workspace,
     program: PathBuf,
     config: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct Server<'a> {
 
 impl<'a> Server<'a> {
     /// Writes a configuration that knows one issuer, starts the server with it and waits until it is ready.
-    pub(super) fn start(workspace: &'a Workspace, folder: &Path, issuer: &str) -> Result<Self> {
+    pub(crate) fn start(workspace: &'a Workspace, folder: &Path, issuer: &str) -> Result<Self> {
         let address = format!("127.0.0.1:{}", free_port()?);
         let url = format!("http://{address}");
         let config = folder.join("countersign.toml");
@@ -59,12 +59,12 @@ impl<'a> Server<'a> {
     }
 
     /// Its public URL: the endpoint for clients, and the issuer of its tokens.
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Has the resource's owner trust the publishing workflow of acme/train.
-    pub(super) fn add_publisher(&self, resource: &str, issuer: &str) -> Result<Outcome> {
+    pub(crate) fn add_publisher(&self, resource: &str, issuer: &str) -> Result<Outcome> {
         let rules =
             ["--set", "repository=acme/train", "--set", "branch=main", "--set", "workflow=publish.yml"];
         let provider = ["publisher", "add", resource, "--provider", "github", "--issuer", issuer];
@@ -72,7 +72,7 @@ impl<'a> Server<'a> {
     }
 
     /// Shows the ledger.
-    pub(super) fn exchanges(&self) -> Result<Outcome> {
+    pub(crate) fn exchanges(&self) -> Result<Outcome> {
         self.operator(&["exchanges"])
     }
 

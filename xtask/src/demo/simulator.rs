@@ -9,16 +9,16 @@ use crate::step::{Failure, Result};
 use crate::workspace::Workspace;
 
 /// The environment variables of a job.
-pub(super) struct Variables(Vec<(String, String)>);
+pub(crate) struct Variables(Vec<(String, String)>);
 
 impl Variables {
     /// All of them.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// One of them.
-    pub(super) fn value(&self, name: &str) -> Result<&str> {
+    pub(crate) fn value(&self, name: &str) -> Result<&str> {
         self.pairs().find(|(known, _)| *known == name).map(|(_, value)| value).ok_or_else(|| missing(name))
     }
 
@@ -29,7 +29,7 @@ impl Variables {
 }
 
 /// The running simulator.
-pub(super) struct Simulator {
+pub(crate) struct Simulator {
     issuer: String,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -38,7 +38,7 @@ pub(super) struct Simulator {
 
 impl Simulator {
     /// Starts it with the job of acme/train.
-    pub(super) fn start(workspace: &Workspace) -> Result<(Self, Variables)> {
+    pub(crate) fn start(workspace: &Workspace) -> Result<(Self, Variables)> {
         let mut command = Command::new(workspace.program("countersign-simulator"));
         command.args(["github", "repository=acme/train", "ref=refs/heads/main"]);
         println!("  $ countersign-simulator github repository=acme/train ref=refs/heads/main");
@@ -53,12 +53,12 @@ impl Simulator {
     }
 
     /// The pretend GitHub's issuer URL.
-    pub(super) fn issuer(&self) -> &str {
+    pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
 
     /// Starts one more job at the same provider.
-    pub(super) fn job(&mut self, line: &str) -> Result<Variables> {
+    pub(crate) fn job(&mut self, line: &str) -> Result<Variables> {
         println!("  simulator> {line}");
         let sent = writeln!(self.input, "{line}").and_then(|()| self.input.flush());
         sent.map_err(|error| Failure::new(format!("cannot ask the simulator: {error}")))?;
