@@ -10,10 +10,12 @@ use thiserror::Error;
 mod issuer;
 mod limits;
 mod raw;
+mod tracing;
 
 pub use issuer::{IssuerSettings, KeySettings};
 pub use limits::{LimitSettings, Proxies};
 pub use raw::{ErrorProfile, ForwardingHeader, LogFormat};
+pub use tracing::TracingSettings;
 
 use raw::{RawConfig, RawTokens};
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub limits: LimitSettings,
     /// The address that metrics are served at.
     pub metrics: Option<SocketAddr>,
+    /// Where traces go.
+    pub tracing: Option<TracingSettings>,
 }
 
 /// Files for the TLS listener.
@@ -185,6 +189,7 @@ impl Config {
             issuers: issuer::all(raw.issuers, public_url.as_ref(), folder)?,
             log_format: raw.log_format,
             metrics: raw.metrics.as_ref().map(|metrics| parse_address(&metrics.listen)).transpose()?,
+            tracing: raw.tracing.map(tracing::valid).transpose()?,
             limits: raw.limits.valid(raw.behind_tls_proxy)?,
             public_url,
             tls,

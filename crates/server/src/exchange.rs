@@ -11,6 +11,8 @@ use countersign_core::{
 };
 use countersign_verify::{UnverifiedToken, VerificationKey};
 use tokio::time::Instant;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 mod error;
 mod record;
@@ -27,6 +29,7 @@ use crate::metrics::{Ending, Metrics};
 use crate::publishers::PublisherCache;
 use crate::signing::Signer;
 use crate::store::{Exchange, ExchangeId, Store, StoreError, Verdict};
+use crate::traces::TARGET;
 
 /// How often a publisher may change under an exchange before the caller is asked to come again.
 const ATTEMPTS: usize = 4;
@@ -73,10 +76,15 @@ impl TokenExchange {
     ) -> Result<TokenResponse, ExchangeError> {
         let now = self.clock.now();
         let (started, mut issuer) = (Instant::now(), None);
-        let mut answer = self.verify_and_issue(request, id, now, &mut issuer).await;
-        if let Err(error) = answer {
-            answer = Err(self.put_on_record(error, request, id, now).await);
-        }
+        let span = tracing::trace_span!(target: TARGET, "exchange", outcome = Empty);
+        let exchange = async {
+            match self.verify_and_issue(request, id, now, &mut issuer).await {
+                Err(error) => Err(self.put_on_record(error, request, id, now).await),
+                token => token,
+            }
+        };
+        let answer = exchange.instrument(span.clone()).await;
+        span.record("outcome", answer.as_ref().map_or_else(ExchangeError::code, |_| "issued"));
         self.count(&answer, issuer, started.elapsed());
         answer
     }
@@ -94,10 +102,12 @@ impl TokenExchange {
         let issuer = self.issuers.find(unverified.issuer());
         let issuer = issuer.ok_or_else(|| ExchangeError::unknown_issuer(unverified.issuer()))?;
         *noted = Some(issuer);
-        let key = self.key(&unverified, issuer).await?;
+        let span = tracing::trace_span!(target: TARGET, "find key", issuer = %issuer.label);
+        let key = self.key(&unverified, issuer).instrument(span).await?;
         // Not before: exchanges that wait for an issuer's keys would take the places of all others.
         let _place = self.limits.begin_exchange().ok_or(ExchangeError::Busy)?;
-        let token = unverified.verify(&key, &issuer.policy, now)?;
+        let span = tracing::trace_span!(target: TARGET, "verify");
+        let token = span.in_scope(|| unverified.verify(&key, &issuer.policy, now))?;
         let tenant = error::tenant(&token, issuer.provider);
         self.limits.admit_verified(&token, &tenant, self.clock.unix_millis())?;
         self.decide_and_issue(request, &token, issuer, id).await
@@ -125,7 +135,8 @@ impl TokenExchange {
         let (resource, now) = (&request.resource, self.clock.now());
         let (mut publishers, mut is_current) = self.publishers.remembered(resource, issuer, now).await?;
         for _ in 0..ATTEMPTS {
-            match decide(resource, &publishers, token) {
+            let span = tracing::trace_span!(target: TARGET, "decide");
+            match span.in_scope(|| decide(resource, &publishers, token)) {
                 Ok(grant) => {
                     if let Some(issued) = self.issue(grant, request.scope, token, issuer, id).await? {
                         return Ok(issued);
@@ -154,7 +165,9 @@ impl TokenExchange {
         let now = self.clock.now();
         let lifetime = self.lifetime(token, now)?;
         let claims = self.claims(&grant, token, id, now, lifetime);
-        let access_token = self.signer.keys().sign(&claims, self.prefix(grant.resource()))?;
+        let span = tracing::trace_span!(target: TARGET, "sign");
+        let access_token =
+            span.in_scope(|| self.signer.keys().sign(&claims, self.prefix(grant.resource())))?;
         match self.record(record::issued(id, &grant, token, issuer, now, claims.exp)).await? {
             Verdict::Recorded => {
                 let scope = scope.map(|_| grant.permission());
@@ -170,7 +183,7 @@ impl TokenExchange {
     /// Records an exchange, and measures how long that takes.
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
         let _measured = self.metrics.recording();
-        self.store.record(exchange).await
+        self.store.record(exchange).instrument(tracing::trace_span!(target: TARGET, "record")).await
     }
 
     fn count(&self, answer: &Result<TokenResponse, ExchangeError>, issuer: Option<&Issuer>, took: Duration) {

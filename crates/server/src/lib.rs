@@ -17,3 +17,4 @@ pub mod publishers;
 pub mod serve;
 pub mod signing;
 pub mod store;
+pub mod traces;

@@ -9,7 +9,10 @@ use clap::{Parser, Subcommand};
 use countersign_server::clock::{SystemClock, SystemRandomness};
 use countersign_server::config::{Config, LogFormat};
 use countersign_server::serve::{Server, Surroundings};
-use tracing_subscriber::EnvFilter;
+use countersign_server::traces::Traces;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 mod command;
 
@@ -100,7 +103,8 @@ impl Common {
 
 async fn serve(common: &Common) -> anyhow::Result<()> {
     let config = common.load()?;
-    log_to_stderr(config.log_format)?;
+    let traces = config.tracing.as_ref().map(Traces::to).transpose()?;
+    log_to_stderr(config.log_format, traces.as_ref())?;
     allow_descriptors();
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
@@ -118,7 +122,12 @@ async fn serve(common: &Common) -> anyhow::Result<()> {
         tracing::info!("stopping: answering what was accepted");
         stop();
     });
-    server.run().await
+    let outcome = server.run().await;
+    if let Some(traces) = traces {
+        // Waits for the collector, so away from the threads that speak with it.
+        tokio::task::spawn_blocking(move || traces.shut_down()).await?;
+    }
+    outcome
 }
 
 /// Raises the number of files that the process may have open to what it may raise it to: each connection is one, and the
@@ -150,15 +159,20 @@ async fn asked_to_stop() {
     drop(tokio::signal::ctrl_c().await);
 }
 
-fn log_to_stderr(format: LogFormat) -> anyhow::Result<()> {
+fn log_to_stderr(format: LogFormat, traces: Option<&Traces>) -> anyhow::Result<()> {
     let filter = variable("COUNTERSIGN_LOG").unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(&filter)
         .with_context(|| format!("COUNTERSIGN_LOG: expected a level or filter such as info or countersign_server=debug, found {filter:?}"))?;
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    match format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let lines = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    // A filter over all costs next to nothing where it says no; one for each layer is asked each time.
+    let registry = tracing_subscriber::registry();
+    match traces {
+        None => registry.with(lines).with(filter).init(),
+        Some(traces) => registry.with(lines.with_filter(filter)).with(traces.layer()).init(),
     }
     Ok(())
 }

@@ -46,6 +46,8 @@ pub(super) struct RawConfig {
     pub(super) limits: RawLimits,
     /// Where metrics are served.
     pub(super) metrics: Option<RawMetrics>,
+    /// Where traces go.
+    pub(super) tracing: Option<RawTracing>,
     /// The issuers whose id tokens are exchanged. Replaces the built-in list, which has github.com and gitlab.com.
     pub(super) issuers: Option<Vec<Spanned<RawIssuer>>>,
 }
@@ -116,6 +118,17 @@ pub(super) struct RawMetrics {
     /// The address that serves `/metrics` to Prometheus, in plain HTTP and to anybody who can reach it. Never the address of
     /// `listen`. Default: none, metrics are not served.
     pub(super) listen: Spanned<String>,
+}
+
+/// `[tracing]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTracing {
+    /// The OpenTelemetry collector that traces are sent to (OTLP over HTTP, in protobuf): `/v1/traces` is added. Default: none,
+    /// nothing is traced. The variable `OTEL_EXPORTER_OTLP_HEADERS` may hold what the collector wants in headers.
+    pub(super) otlp_endpoint: Spanned<String>,
+    /// The share of requests that is traced. Default: 1.0, all.
+    pub(super) sample_ratio: Option<Spanned<f64>>,
 }
 
 /// `[[issuers]]`

@@ -9,11 +9,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use countersign_core::token_exchange::ErrorCode;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{App, error};
 use crate::connections::Activity;
 use crate::limits::{Purpose, TooMany};
 use crate::store::ExchangeId;
+use crate::traces;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -30,13 +32,14 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
     let client = exchange.limits.forwarding.client(peer, request.headers());
     let method = method(request.method());
     let route = Route::of(&request);
+    let span = traces::of_request(method, route.text(), &id, request.headers());
     request.extensions_mut().insert::<ExchangeId>(id.clone());
 
     let purpose = route.purpose();
     let admitted = purpose
         .map_or(Ok(()), |purpose| exchange.limits.admit(client, purpose, exchange.clock.unix_millis()));
     let mut response = match admitted {
-        Ok(()) => next.run(request).await,
+        Ok(()) => next.run(request).instrument(span.clone()).await,
         Err(too_many) => {
             exchange.metrics.limited(too_many.what);
             slow_down(&too_many)
@@ -50,6 +53,7 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    traces::note_status(&span, status.as_u16());
     let took = started.elapsed();
     exchange.metrics.answered(method, route.text(), status.as_u16(), took);
     let milliseconds = took.as_secs_f64() * 1_000.0;

@@ -139,3 +139,24 @@ fn mistakes_are_shown_with_their_line_and_remedy() {
     );
     check("listen = ", &["line 1"]);
 }
+
+#[test]
+fn limits_and_addresses_that_make_no_sense_stop_the_start() {
+    check("[limits]\nconnections = 0", &["line 2", "limits.connections: expected 1 to 1000000, found 0"]);
+    check("[limits]\nexchanges_in_flight = 0", &["line 2", "limits.exchanges_in_flight"]);
+    check("[limits]\nidle = \"0s\"", &["line 2", "expected a duration"]);
+    check("[limits]\nclient_address_header = \"x-real-ip\"", &["line 2", "x-forwarded-for"]);
+    check("[limits]\nrequests = 1", &["line 2", "unknown field"]);
+    let proxied =
+        "public_url = \"https://a.example\"\nbehind_tls_proxy = true\n[limits]\ntrusted_proxies = 0";
+    check(proxied, &["line 4", "0 cannot be with behind_tls_proxy"]);
+    check("[metrics]\nlisten = \"9464\"", &["line 2", "expected an address such as"]);
+    for endpoint in ["127.0.0.1:4318", "grpc://a.example", "http://a.example/?x=1", ""] {
+        check(
+            &format!("[tracing]\notlp_endpoint = {endpoint:?}"),
+            &["line 2", "expected a URL such as http://"],
+        );
+    }
+    let ratio = "[tracing]\notlp_endpoint = \"http://127.0.0.1:4318\"\nsample_ratio = 1.5";
+    check(ratio, &["line 3", "expected 0.0 to 1.0"]);
+}

@@ -36,4 +36,6 @@ mod tls;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod withdrawal;
