@@ -94,6 +94,7 @@ impl Limit {
             jti: "01890000-0000-7000-8000-000000000002".to_owned(),
             client_id: publisher,
             authorization_details: vec![AuthorizationDetail::new(RESOURCE.parse()?, Permission::Write)],
+            status: None,
             act: Actor { iss: token.issuer().to_string(), sub: token.subject().to_owned() },
         };
         let mut signed = self.header.clone();

@@ -54,6 +54,25 @@ pub struct AccessTokenClaims {
     pub authorization_details: Vec<AuthorizationDetail>,
     /// The run that obtained it (RFC 8693 §4.1).
     pub act: Actor,
+    /// Where it stands whether the token was revoked, if its server publishes that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+}
+
+/// The `status` claim (draft-ietf-oauth-status-list-21 §6.1), with the one mechanism that is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The Token Status List.
+    pub status_list: StatusReference,
+}
+
+/// A place in a Token Status List.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReference {
+    /// The token's index, counted from 0.
+    pub idx: u32,
+    /// The list: where it is fetched, and its `sub`.
+    pub uri: String,
 }
 
 /// The permission as RFC 9396 writes it.

@@ -234,6 +234,7 @@ impl TokenExchange {
                 grant.resource().clone(),
                 grant.permission(),
             )],
+            status: None,
             act: Actor { iss: token.issuer().to_string(), sub: token.subject().to_owned() },
         }
     }

@@ -7,15 +7,18 @@ use countersign_core::{
 use serde_json::Value;
 
 use crate::envelope::{Envelope, TokenKind};
-use crate::issuer_keys::IssuerKeys;
 use crate::key::VerificationKey;
 use crate::key_set::KeySet;
 use crate::registered::{Times, required_text};
 
 mod error;
+#[cfg(feature = "fetch")]
+mod online;
 mod prefix;
 
 pub use error::AccessTokenError;
+#[cfg(feature = "fetch")]
+pub use online::Online;
 
 /// What the server signs with. A registry need not be told: the list is closed.
 const ALGORITHMS: [Algorithm; 1] = [Algorithm::Es256];
@@ -52,6 +55,9 @@ impl AccessTokenVerifier<KeySet> {
     }
 
     /// Verifies tokens that `issuer`, the server's public URL, made for `audience`, with keys that are at hand.
+    ///
+    /// Nothing is asked of anybody, so **a revoked token stays good until it expires**, an hour at most: whoever wants to
+    /// know chooses [`AccessTokenVerifier::discovered`], or asks the server (RFC 7662).
     pub fn offline(issuer: IssuerUrl, audience: Audience, keys: KeySet) -> Self {
         Self { issuer, audience, keys }
     }
@@ -79,33 +85,6 @@ impl AccessTokenVerifier<KeySet> {
     ) -> Result<AuthorizedAccess, AccessTokenError> {
         let envelope = open(token)?;
         let key = self.keys.find(envelope.key_id(), envelope.algorithm())?;
-        self.authorize(envelope, &key, now)?.permit(resource, permission)
-    }
-}
-
-impl AccessTokenVerifier<IssuerKeys> {
-    /// Verifies tokens as [`AccessTokenVerifier::offline`] does, with the keys that the server publishes.
-    #[cfg(feature = "fetch")]
-    pub fn discovered(
-        issuer: IssuerUrl,
-        audience: Audience,
-        fetch: std::sync::Arc<dyn crate::Fetch>,
-        settings: crate::DiscoverySettings,
-    ) -> Self {
-        let keys = IssuerKeys::discovered(issuer.clone(), ALGORITHMS.to_vec(), fetch, settings);
-        Self { issuer, audience, keys }
-    }
-
-    /// Verifies a token and the permission to do one thing to one resource, fetching keys where they are not known yet.
-    pub async fn verify(
-        &self,
-        token: &AccessToken,
-        resource: &Resource,
-        permission: Permission,
-        now: UnixTime,
-    ) -> Result<AuthorizedAccess, AccessTokenError> {
-        let envelope = open(token)?;
-        let key = self.keys.find(envelope.key_id(), envelope.algorithm()).await?;
         self.authorize(envelope, &key, now)?.permit(resource, permission)
     }
 }

@@ -13,9 +13,6 @@ mod header;
 pub use error::ParseError;
 pub(crate) use header::{Header, TokenKind};
 
-/// The longest token that is looked at, in bytes. The longest of a provider has about 4 KiB.
-const MAX_TOKEN_LENGTH: usize = 16 * 1024;
-
 /// A token taken apart. Nothing in it is believed.
 ///
 /// One mechanism for id tokens and access tokens: what is refused here is refused for both.
@@ -29,8 +26,9 @@ pub(crate) struct Envelope<'token> {
 impl<'token> Envelope<'token> {
     /// Checks size and shape, and reads header and payload. No member of the header is ever followed.
     pub(crate) fn open(token: &'token str, kind: TokenKind) -> Result<Self, ParseError> {
-        if token.len() > MAX_TOKEN_LENGTH {
-            return Err(ParseError::TooLong { found: token.len(), limit: MAX_TOKEN_LENGTH });
+        let limit = kind.max_length();
+        if token.len() > limit {
+            return Err(ParseError::TooLong { found: token.len(), limit });
         }
         let (signed, header, payload, signature) = split(token)?;
         Ok(Self {

@@ -18,7 +18,10 @@ mod key;
 mod key_set;
 mod policy;
 mod registered;
+mod status_list;
 
+#[cfg(feature = "fetch")]
+pub use access_token::Online;
 pub use access_token::{AccessTokenError, AccessTokenVerifier, AuthorizedAccess};
 pub use envelope::ParseError;
 #[cfg(feature = "fetch")]
@@ -38,3 +41,9 @@ pub use key::{BadSignature, IgnoredReason, VerificationKey};
 pub use key_set::{IgnoredKey, KeySet, KeySetError, NoKey};
 pub use policy::{IssuerPolicy, PolicyError};
 pub use registered::{MalformedClaim, NotCurrent};
+pub use status_list::{StatusList, StatusListContentError};
+#[cfg(feature = "fetch")]
+pub use status_list::{
+    follow::{StatusError, StatusSettings, WhenUnavailable},
+    published::StatusListError,
+};

@@ -8,6 +8,8 @@ use crate::issuer_keys::KeyError;
 use crate::key::BadSignature;
 use crate::key_set::NoKey;
 use crate::registered::{MalformedClaim, NotCurrent};
+#[cfg(feature = "fetch")]
+use crate::status_list::follow::StatusError;
 
 /// Why an access token does not permit what is asked. Only [`AccessTokenError::is_temporary`] is not the token's fault.
 #[derive(Debug, Error)]
@@ -57,6 +59,10 @@ pub enum AccessTokenError {
     /// The claims are not those of an access token of this project.
     #[error("expected the claims of a trusted publishing access token (RFC 9068), found others: {0}")]
     Claims(String),
+    /// Good, but revoked; or it cannot be found out whether it was.
+    #[cfg(feature = "fetch")]
+    #[error(transparent)]
+    Status(#[from] StatusError),
     /// For another resource (threat J1).
     #[error("the access token is for {found} only; exchange the id token for {expected}")]
     Resource {
@@ -88,14 +94,21 @@ impl AccessTokenError {
             Self::NotCurrent(cause) => cause.code(),
             Self::Audience { .. } => "audience",
             Self::Claim(_) | Self::Claims(_) => "malformed_claim",
+            #[cfg(feature = "fetch")]
+            Self::Status(cause) => cause.code(),
             Self::Resource { .. } => "resource",
             Self::Permission { .. } => "permission",
         }
     }
 
-    /// Whether the same token may succeed later (HTTP 503), because the keys could not be fetched.
+    /// Whether the same token may succeed later (HTTP 503), because the keys or the status list could not be fetched.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Key(KeyError::Unavailable { .. }))
+        match self {
+            Self::Key(KeyError::Unavailable { .. }) => true,
+            #[cfg(feature = "fetch")]
+            Self::Status(StatusError::Unavailable { .. }) => true,
+            _ => false,
+        }
     }
 
     pub(super) fn issuer(expected: &IssuerUrl, found: &str) -> Self {

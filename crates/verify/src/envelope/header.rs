@@ -22,6 +22,9 @@ pub(crate) enum TokenKind {
     IdToken,
     /// `at+jwt`, short or as a full media type (RFC 9068 §2.1).
     AccessToken,
+    /// `statuslist+jwt`, short or as a full media type (draft-ietf-oauth-status-list-21 §5.1).
+    #[cfg(feature = "fetch")]
+    StatusList,
 }
 
 impl TokenKind {
@@ -29,6 +32,8 @@ impl TokenKind {
         match self {
             Self::IdToken => typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT")),
             Self::AccessToken => matches!(typ, Some("at+jwt" | "application/at+jwt")),
+            #[cfg(feature = "fetch")]
+            Self::StatusList => matches!(typ, Some("statuslist+jwt" | "application/statuslist+jwt")),
         }
     }
 
@@ -36,6 +41,18 @@ impl TokenKind {
         match self {
             Self::IdToken => "an id token of `typ` JWT or without `typ`",
             Self::AccessToken => "an access token of `typ` at+jwt",
+            #[cfg(feature = "fetch")]
+            Self::StatusList => "a status list of `typ` statuslist+jwt",
+        }
+    }
+
+    /// The longest one that is looked at, in bytes. The longest id token of a provider has about 4 KiB; a status list of
+    /// [`crate::StatusList::MAX_ENTRIES`] that could not be compressed at all has 60.
+    pub(super) const fn max_length(self) -> usize {
+        match self {
+            Self::IdToken | Self::AccessToken => 16 * 1024,
+            #[cfg(feature = "fetch")]
+            Self::StatusList => 100 * 1024,
         }
     }
 }

@@ -104,8 +104,7 @@ impl HttpFetch {
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, FetchError> {
         // The client connects to an address in the URL without resolving anything.
         self.network.check_literal(url)?;
-        let request =
-            self.client.get(url).header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "identity");
+        let request = self.client.get(url).header(ACCEPT, DOCUMENTS).header(ACCEPT_ENCODING, "identity");
         let response = request.send().await.map_err(|error| self.describe(error))?;
         if response.status() != 200 {
             return Err(FetchError::Status(response.status().as_u16()));
@@ -145,6 +144,9 @@ impl Fetch for HttpFetch {
         Box::pin(self.fetch(url))
     }
 }
+
+/// Discovery documents and key sets, and status lists: all that is ever asked for.
+const DOCUMENTS: &str = "application/json, application/statuslist+jwt";
 
 /// reqwest says what failed in `Display` and why in the sources.
 fn chain(error: &reqwest::Error) -> String {

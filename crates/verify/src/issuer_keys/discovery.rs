@@ -173,7 +173,7 @@ fn key_location(
 }
 
 /// The issuer's own origin, or an allowed one. Plain HTTP never, unless the issuer itself is on plain loopback HTTP.
-fn may_lead_to(location: &Url, issuer: &IssuerUrl, key_origins: &[PublicUrl]) -> bool {
+pub(crate) fn may_lead_to(location: &Url, issuer: &IssuerUrl, key_origins: &[PublicUrl]) -> bool {
     let origin = location.origin().ascii_serialization();
     let (scheme, _) = issuer.as_str().split_once("://").unwrap_or_default();
     let secure = location.scheme() == "https" || scheme == "http" && location.scheme() == "http";

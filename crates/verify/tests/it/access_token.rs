@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::signer::{EC, RSA, Signer, key_set};
 use crate::token::{NOW, Token, check_message};
 
-const REGISTRY: &str = "https://hub.example.com";
+pub(crate) const REGISTRY: &str = "https://hub.example.com";
 
 /// As the server makes them: at+jwt, ES256, one resource.
-fn valid() -> Token {
+pub(crate) fn valid() -> Token {
     let claims = AccessTokenClaims {
         iss: REGISTRY.to_owned(),
         sub: "publisher:p1".to_owned(),
@@ -24,6 +24,7 @@ fn valid() -> Token {
             "acme/model".parse().unwrap(),
             Permission::Write,
         )],
+        status: None,
         act: Actor { iss: "https://token.example.com".to_owned(), sub: "repo:octo-org/octo-repo".to_owned() },
     };
     let header = json!({"alg": "ES256", "kid": "ec", "typ": "at+jwt"});
@@ -51,7 +52,7 @@ fn check(token: &str, code: &str) {
     check_message(&message, token);
 }
 
-fn signed(token: &Token) -> String {
+pub(crate) fn signed(token: &Token) -> String {
     format!("hf_jwt_{}", token.signed_by(&EC))
 }
 

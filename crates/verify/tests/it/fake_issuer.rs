@@ -1,5 +1,6 @@
 //! A pretend issuer behind the [`Fetch`] boundary, which can be told to hang, fail and lie.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,6 +17,8 @@ pub(crate) struct FakeIssuer {
     issuer: String,
     keys: Mutex<Result<Vec<u8>, FetchError>>,
     requests: AtomicUsize,
+    status_lists: Mutex<HashMap<String, Result<String, FetchError>>>,
+    status_requests: AtomicUsize,
     /// A permit for every answer; plenty unless the issuer hangs.
     gate: Semaphore,
 }
@@ -27,6 +30,8 @@ impl FakeIssuer {
             issuer: issuer.to_owned(),
             keys,
             requests: AtomicUsize::new(0),
+            status_lists: Mutex::default(),
+            status_requests: AtomicUsize::new(0),
             gate: Semaphore::new(1_000_000),
         }
     }
@@ -55,6 +60,16 @@ impl FakeIssuer {
         self.gate.add_permits(1_000_000);
     }
 
+    /// Answers with that where a status list should be.
+    pub(crate) fn publish_status(&self, url: &str, answer: Result<String, FetchError>) {
+        self.status_lists.lock().unwrap().insert(url.to_owned(), answer);
+    }
+
+    /// How often status lists were asked for.
+    pub(crate) fn status_requests(&self) -> usize {
+        self.status_requests.load(Ordering::SeqCst)
+    }
+
     /// How often discovery was asked for: once in each fetch.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
@@ -68,7 +83,14 @@ impl Fetch for FakeIssuer {
             if is_discovery {
                 self.requests.fetch_add(1, Ordering::SeqCst);
             }
+            let status = self.status_lists.lock().unwrap().get(url).cloned();
+            if status.is_some() {
+                self.status_requests.fetch_add(1, Ordering::SeqCst);
+            }
             self.gate.acquire().await.unwrap().forget();
+            if let Some(answer) = status {
+                return answer.map(String::into_bytes);
+            }
             if is_discovery {
                 let keys = format!("{}/keys", self.issuer);
                 return Ok(json!({"issuer": self.issuer, "jwks_uri": keys}).to_string().into_bytes());

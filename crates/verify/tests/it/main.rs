@@ -26,4 +26,7 @@ mod oracle;
 #[cfg(test)]
 mod signer;
 #[cfg(test)]
+#[cfg(feature = "fetch")]
+mod status;
+#[cfg(test)]
 mod token;
