@@ -6,6 +6,8 @@ mod cache;
 #[cfg(test)]
 mod cargo;
 #[cfg(test)]
+mod ci_pages;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod exec;

@@ -29,7 +29,8 @@ pub(crate) struct Registry {
     pub(crate) address: SocketAddr,
     pub(crate) simulator: Simulator,
     app: Arc<App>,
-    _folder: TempDir,
+    /// Its configuration and its data.
+    pub(crate) folder: TempDir,
 }
 
 impl Registry {
@@ -73,7 +74,9 @@ impl Registry {
         let folder = tempfile::tempdir().unwrap();
         let simulator = Simulator::start().await.unwrap();
         let configuration = format!("listen = \"127.0.0.1:0\"\n{}", configuration(&simulator));
-        let config = Config::parse(&configuration, &folder.path().join("countersign.toml")).unwrap();
+        let file = folder.path().join("countersign.toml");
+        std::fs::write(&file, &configuration).unwrap();
+        let config = Config::parse(&configuration, &file).unwrap();
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(SystemRandomness));
         let surroundings = Surroundings { clock, randomness, encryption_key: None };
         let server = Server::prepare(config, surroundings).await.unwrap();
@@ -82,7 +85,7 @@ impl Registry {
             address: server.address().unwrap(),
             simulator,
             app: Arc::clone(server.app()),
-            _folder: folder,
+            folder,
         };
         tokio::spawn(server.run());
         registry
