@@ -1,5 +1,9 @@
 //! A job at a registry.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
 use countersign_core::token_exchange::TokenResponse;
 use countersign_core::{Audience, IdToken};
 use thiserror::Error;
@@ -24,7 +28,10 @@ pub struct Settings {
     pub provider: Option<String>,
 }
 
-/// A job that shows its identity to one registry. Keeps nothing: see [`crate::TokenCache`].
+/// What the tokens of providers count time in.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A job that shows its identity to one registry. Keeps no token: see [`crate::TokenCache`].
 #[derive(Clone)]
 pub struct Client {
     surroundings: Surroundings,
@@ -32,6 +39,8 @@ pub struct Client {
     audience: Audience,
     supplied: Option<Supplied>,
     provider: Option<String>,
+    /// The hash of the id token that was exchanged last.
+    exchanged: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 impl Client {
@@ -43,7 +52,7 @@ impl Client {
             None => Endpoint::from_variables(&surroundings.variables).map_err(SetupError)?,
         };
         let audience = audience.unwrap_or_else(|| endpoint.audience().clone());
-        Ok(Self { surroundings, endpoint, audience, supplied, provider })
+        Ok(Self { surroundings, endpoint, audience, supplied, provider, exchanged: Arc::default() })
     }
 
     /// Finds or mints the job's id token.
@@ -67,12 +76,29 @@ impl Client {
         token: &IdToken,
         resource: &RequestedResource,
     ) -> Result<TokenResponse, ExchangeError> {
-        exchange(&self.surroundings, &self.endpoint, token, resource)
+        let response = exchange(&self.surroundings, &self.endpoint, token, resource)?;
+        *self.exchanged.lock().unwrap_or_else(PoisonError::into_inner) = Some(hash(token));
+        Ok(response)
     }
 
     /// Identifies the job and exchanges its id token. Stores nothing: what becomes of the answer is the caller's decision.
+    ///
+    /// Providers without `jti` mint the same id token again within one second, and a server that has exchanged it refuses
+    /// it. So a refusal of the token that was exchanged before is followed by one that is minted a second later.
     pub fn login(&self, resource: &RequestedResource) -> Result<TokenResponse, LoginError> {
-        Ok(self.exchange(self.identify()?.token(), resource)?)
+        let identity = self.identify()?;
+        match self.exchange(identity.token(), resource) {
+            Err(ExchangeError::Refused(_)) if self.is_minted_twice(&identity) => {
+                self.surroundings.clock.sleep(TICK);
+                Ok(self.exchange(self.identify()?.token(), resource)?)
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
+    fn is_minted_twice(&self, identity: &Identity) -> bool {
+        let exchanged = self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
+        identity.source().mints_again() && *exchanged == Some(hash(identity.token()))
     }
 
     /// The registry.
@@ -89,6 +115,10 @@ impl Client {
     pub const fn surroundings(&self) -> &Surroundings {
         &self.surroundings
     }
+}
+
+fn hash(token: &IdToken) -> Vec<u8> {
+    digest(&SHA256, token.expose().as_bytes()).as_ref().to_vec()
 }
 
 /// `HF_ENDPOINT` holds no address.

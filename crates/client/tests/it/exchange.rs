@@ -6,7 +6,7 @@ use countersign_client::{ExchangeError, LoginError};
 use countersign_core::token_exchange::TokenResponse;
 use serde_json::json;
 
-use crate::fake::{Job, chain, no_answer, no_connection};
+use crate::fake::{Job, chain, no_answer, no_connection, token_for};
 
 fn login(job: &Job) -> Result<TokenResponse, LoginError> {
     job.client().login(&"acme/model".parse().unwrap())
@@ -38,6 +38,27 @@ fn login_mints_and_exchanges() {
     let job = Job::github().mints().issues("hf_jwt_x", 3600);
     assert_eq!(login(&job).unwrap().access_token.expose(), "hf_jwt_x");
     assert_eq!(job.sent().len(), 2);
+}
+
+#[test]
+fn a_token_that_is_minted_twice_in_one_second_is_minted_once_more() {
+    let refusal = json!({ "error": "invalid_grant", "error_description": "exchanged before" }).to_string();
+    let later = json!({ "value": token_for("https://huggingface.co").replace("c2ln", "bGF0") }).to_string();
+    let job = Job::github().mints().issues("hf_jwt_x", 3600);
+    let job = job.mints().answers(400, &refusal).answers(200, &later).issues("hf_jwt_y", 3600);
+    let client = job.client();
+    client.login(&"acme/model".parse().unwrap()).unwrap();
+    let response = client.login(&"acme/data".parse().unwrap()).unwrap();
+    assert_eq!((response.access_token.expose(), job.slept()), ("hf_jwt_y", vec![Duration::from_secs(1)]));
+
+    // A refusal of a token that was not exchanged, or that does not come anew, stands.
+    let job = Job::github().mints().answers(400, &refusal);
+    assert!(failure(&job).contains("exchanged before") && job.slept().is_empty());
+    let job = supplied().issues("hf_jwt_x", 3600).answers(400, &refusal);
+    let client = job.client();
+    client.login(&"acme/model".parse().unwrap()).unwrap();
+    client.login(&"acme/model".parse().unwrap()).unwrap_err();
+    assert!(job.slept().is_empty());
 }
 
 #[test]
