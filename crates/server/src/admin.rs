@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -15,7 +16,7 @@ mod pattern;
 
 pub use pattern::{ResourcePattern, ResourcePatternError};
 
-use crate::clock::Randomness;
+use crate::clock::{Randomness, fresh_id_at};
 
 /// What an admin token's holder is known by. The token itself is shown once and not kept: only its hash is, which is
 /// enough for a random secret of 256 bits.
@@ -43,8 +44,82 @@ pub struct AdminToken {
 impl AdminToken {
     /// Whether it is about that resource, by its canonical text.
     pub fn covers(&self, resource: &str) -> bool {
-        self.resources.iter().any(|pattern| pattern.matches_text(resource))
+        any_matches(&self.resources, resource)
     }
+}
+
+/// An admin token that can be made.
+pub struct NewAdminToken {
+    name: String,
+    role: Role,
+    resources: Vec<ResourcePattern>,
+    lifetime: Duration,
+}
+
+/// Why there is no such admin token.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NewAdminTokenError {
+    /// Nobody would know whose it is.
+    #[error(
+        "expected a name of 1 to 100 characters, without control characters, that says who has the token"
+    )]
+    Name,
+    /// It would last for ever, or not at all.
+    #[error("expected a lifetime of 1 to 3650 days")]
+    Lifetime,
+    /// It would be about nothing.
+    #[error("a maintainer needs the resources that it may manage, such as acme/*")]
+    NoResources,
+    /// It would seem to be about less than it is.
+    #[error("resources are for maintainers and auditors; the role {0} is about everything")]
+    Resources(Role),
+}
+
+impl NewAdminToken {
+    /// Checks what somebody wants.
+    pub fn new(
+        name: String,
+        role: Role,
+        resources: Vec<ResourcePattern>,
+        lifetime: Duration,
+    ) -> Result<Self, NewAdminTokenError> {
+        const DAY: Duration = Duration::from_hours(24);
+        if name.trim().is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return Err(NewAdminTokenError::Name);
+        }
+        if !(DAY..=DAY * 3650).contains(&lifetime) {
+            return Err(NewAdminTokenError::Lifetime);
+        }
+        let resources = match (role, resources.is_empty()) {
+            (Role::Maintainer, true) => return Err(NewAdminTokenError::NoResources),
+            (Role::Owner | Role::Registry, false) => return Err(NewAdminTokenError::Resources(role)),
+            (_, true) => vec![ResourcePattern::everything()],
+            (Role::Maintainer | Role::Auditor, false) => resources,
+        };
+        Ok(Self { name, role, resources, lifetime })
+    }
+
+    /// Makes it: what is kept, and the secret, which is shown once.
+    pub fn made(self, now: UnixTime, randomness: &dyn Randomness) -> (AdminToken, SecretString) {
+        let secret = fresh_secret(randomness);
+        let token = AdminToken {
+            id: fresh_id_at(now, randomness),
+            name: self.name,
+            role: self.role,
+            resources: self.resources,
+            hash: hash(&secret),
+            created_at: now,
+            expires_at: now + self.lifetime,
+            last_used_at: None,
+        };
+        (token, secret)
+    }
+}
+
+/// Whether one of the patterns means that resource, by its canonical text.
+pub fn any_matches(patterns: &[ResourcePattern], resource: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches_text(resource))
 }
 
 /// What an admin token may do.

@@ -17,6 +17,7 @@ pub use limits::{LimitSettings, Proxies};
 pub use raw::{ErrorProfile, ForwardingHeader, LogFormat};
 pub use tracing::TracingSettings;
 
+use crate::issuers::CustomIssuers;
 use raw::{RawConfig, RawTokens};
 
 /// A configuration that makes sense as a whole.
@@ -40,6 +41,10 @@ pub struct Config {
     pub tokens: Tokens,
     /// The issuers whose tokens are exchanged.
     pub issuers: Vec<IssuerSettings>,
+    /// What people with an admin token may add to the issuers.
+    pub custom_issuers: CustomIssuers,
+    /// The age at which rows of the ledger and the audit log are removed; `None` keeps them.
+    pub keep_records: Option<Duration>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// How much of the server anybody gets.
@@ -187,6 +192,8 @@ impl Config {
             error_profile: raw.error_profile,
             tokens: parse_tokens(raw.tokens)?,
             issuers: issuer::all(raw.issuers, public_url.as_ref(), folder)?,
+            custom_issuers: CustomIssuers { presets: raw.custom_issuers.presets },
+            keep_records: parse_keep(raw.audit.keep)?,
             log_format: raw.log_format,
             metrics: raw.metrics.as_ref().map(|metrics| parse_address(&metrics.listen)).transpose()?,
             tracing: raw.tracing.map(tracing::valid).transpose()?,
@@ -194,6 +201,16 @@ impl Config {
             public_url,
             tls,
         })
+    }
+}
+
+/// Shorter, and rows of tokens that are still good would go.
+fn parse_keep(written: Option<toml::Spanned<raw::WrittenDuration>>) -> Result<Option<Duration>, Misfit> {
+    match written {
+        Some(keep) if keep.get_ref().0 < Duration::from_hours(24) => {
+            Err(Misfit::at(&keep, "audit.keep: expected 24h or more, such as 8760h for a year"))
+        }
+        keep => Ok(keep.map(|keep| keep.get_ref().0)),
     }
 }
 

@@ -15,15 +15,17 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 mod error;
+mod examination;
 mod record;
 mod sampler;
 
 pub use error::ExchangeError;
+pub use examination::Examination;
 pub use sampler::Sampler;
 
 use crate::clock::{Clock, Randomness, fresh_id};
 use crate::config::Tokens;
-use crate::issuers::{Issuer, Issuers};
+use crate::issuers::{Found, Issuer, Issuers};
 use crate::limits::Limits;
 use crate::metrics::{Ending, Metrics};
 use crate::publishers::PublisherCache;
@@ -85,23 +87,22 @@ impl TokenExchange {
         };
         let answer = exchange.instrument(span.clone()).await;
         span.record("outcome", answer.as_ref().map_or_else(ExchangeError::code, |_| "issued"));
-        self.count(&answer, issuer, started.elapsed());
+        self.count(&answer, issuer.as_deref(), started.elapsed());
         answer
     }
 
     /// Every step changes the type, so none can be skipped or moved. Notes the issuer as soon as it is known, for those who
     /// count.
-    async fn verify_and_issue<'a>(
-        &'a self,
+    async fn verify_and_issue(
+        &self,
         request: &TokenRequest,
         id: &ExchangeId,
         now: UnixTime,
-        noted: &mut Option<&'a Issuer>,
+        noted: &mut Option<Arc<Issuer>>,
     ) -> Result<TokenResponse, ExchangeError> {
         let unverified = UnverifiedToken::parse(&request.subject_token)?;
-        let issuer = self.issuers.find(unverified.issuer());
-        let issuer = issuer.ok_or_else(|| ExchangeError::unknown_issuer(unverified.issuer()))?;
-        *noted = Some(issuer);
+        let issuer = self.issuer(&unverified)?;
+        let issuer = &**noted.insert(issuer);
         let span = tracing::trace_span!(target: TARGET, "find key", issuer = %issuer.label);
         let key = self.key(&unverified, issuer).instrument(span).await?;
         // Not before: exchanges that wait for an issuer's keys would take the places of all others.
@@ -111,6 +112,15 @@ impl TokenExchange {
         let tenant = error::tenant(&token, issuer.provider);
         self.limits.admit_verified(&token, &tenant, self.clock.unix_millis())?;
         self.decide_and_issue(request, &token, issuer, id).await
+    }
+
+    /// Nothing is asked of anyone for the token of an issuer that is unknown or switched off (invariant 4).
+    fn issuer(&self, unverified: &UnverifiedToken<'_>) -> Result<Arc<Issuer>, ExchangeError> {
+        match self.issuers.find(unverified.issuer()) {
+            Found::Issuer(issuer) => Ok(issuer),
+            Found::Disabled => Err(ExchangeError::IssuerDisabled(unverified.issuer().to_owned())),
+            Found::Unknown => Err(ExchangeError::unknown_issuer(unverified.issuer())),
+        }
     }
 
     /// The key that the token names, waiting for the issuer if it must be asked; only so many may wait for one issuer.

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use countersign_core::token_exchange::{ErrorCode, ErrorDescription, ErrorResponse};
 
+#[expect(unused_qualifications, reason = "utoipa's macros write them")]
+mod api;
 mod body;
 mod entrance;
 mod health;
@@ -45,6 +47,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/.well-known/jwks.json", get(metadata::jwks))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(api::router())
         .fallback(|| async {
             error(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, "there is nothing at this path")
         })

@@ -1,23 +1,51 @@
-//! The configured issuers, ready to verify with.
+//! The issuers whose id tokens are exchanged, ready to verify with.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_core::{Algorithm, Audience, IssuerUrl, Provider, PublicUrl};
-use countersign_verify::{
-    DiscoverySettings, HttpFetch, HttpSettings, IssuerHealth, IssuerKeys, IssuerPolicy, KeySet,
-};
+use arc_swap::ArcSwap;
+use countersign_core::{Algorithm, Audience, IssuerUrl, Provider, PublicUrl, UnixTime};
+use countersign_verify::{DiscoverySettings, HttpFetch, HttpSettings, IssuerKeys, IssuerPolicy, KeySet};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
-use crate::config::{IssuerSettings, KeySettings};
+mod choice;
+mod custom;
 
-/// Issuers by the exact text of `iss`.
+pub use choice::{IssuerChoiceError, choose};
+pub use custom::{CustomIssuerError, CustomIssuers};
+
+use crate::config::{IssuerSettings, KeySettings};
+use crate::store::{Store, StoreError, StoredIssuer};
+
+/// Issuers by the exact text of `iss`: those of the configuration, and those that were added while the server runs.
 ///
 /// Invariant 4: an issuer that is not in here ends the exchange before anything is asked of anyone, and each has keys of
 /// its own, so no key of one ever meets a token of another.
-pub struct Issuers(HashMap<String, Issuer>);
+pub struct Issuers {
+    own: PublicUrl,
+    configured: HashMap<String, Arc<Issuer>>,
+    custom: CustomIssuers,
+    current: ArcSwap<Table>,
+}
+
+/// The issuers at one moment.
+#[derive(Default)]
+struct Table {
+    all: HashMap<String, Arc<Issuer>>,
+    stored: Vec<StoredIssuer>,
+}
+
+/// What is known of an `iss`.
+pub enum Found {
+    /// An issuer whose id tokens are exchanged.
+    Issuer(Arc<Issuer>),
+    /// One that is switched off.
+    Disabled,
+    /// None that anybody configured.
+    Unknown,
+}
 
 /// One issuer.
 pub struct Issuer {
@@ -47,24 +75,87 @@ pub struct IssuerError {
 }
 
 impl Issuers {
-    /// Makes issuers of settings; `own` is the audience of those that name none.
-    pub fn new(settings: Vec<IssuerSettings>, own: &PublicUrl) -> Result<Self, IssuerError> {
+    /// Makes issuers of settings; `own` is the audience of those that name none. Knows of no others until
+    /// [`Issuers::refresh`].
+    pub fn new(
+        settings: Vec<IssuerSettings>,
+        custom: CustomIssuers,
+        own: &PublicUrl,
+    ) -> Result<Self, IssuerError> {
         let named = |settings: IssuerSettings| {
             let url = settings.url.to_string();
-            let issuer = Issuer::new(settings, own);
-            issuer.map(|issuer| (url.clone(), issuer)).map_err(|problem| IssuerError { issuer: url, problem })
+            match Issuer::new(settings, own) {
+                Ok(issuer) => Ok((url, Arc::new(issuer))),
+                Err(problem) => Err(IssuerError { issuer: url, problem }),
+            }
         };
-        settings.into_iter().map(named).collect::<Result<_, _>>().map(Self)
+        let configured: HashMap<_, _> = settings.into_iter().map(named).collect::<Result<_, _>>()?;
+        let table = Table { all: configured.clone(), stored: Vec::new() };
+        Ok(Self { own: own.clone(), configured, custom, current: ArcSwap::from_pointee(table) })
     }
 
     /// The issuer of exactly that `iss`.
-    pub fn find(&self, iss: &str) -> Option<&Issuer> {
-        self.0.get(iss)
+    pub fn find(&self, iss: &str) -> Found {
+        let table = self.current.load();
+        match table.all.get(iss) {
+            Some(_) if table.is_disabled(iss) => Found::Disabled,
+            Some(issuer) => Found::Issuer(Arc::clone(issuer)),
+            None => Found::Unknown,
+        }
     }
 
-    /// How each configured issuer's keys are doing, in no order.
-    pub fn health(&self) -> impl Iterator<Item = (&IssuerUrl, IssuerHealth)> {
-        self.0.values().map(|issuer| (issuer.policy.issuer(), issuer.keys.health()))
+    /// All issuers, whether switched on or off, in the order of their URLs.
+    pub fn all(&self) -> Vec<Arc<Issuer>> {
+        let mut all: Vec<_> = self.current.load().all.values().cloned().collect();
+        all.sort_by(|one, other| one.policy.issuer().as_str().cmp(other.policy.issuer().as_str()));
+        all
+    }
+
+    /// Since when an issuer is switched off, as last seen.
+    pub fn disabled_at(&self, issuer: &IssuerUrl) -> Option<UnixTime> {
+        let table = self.current.load();
+        table.stored.iter().find(|stored| stored.url == *issuer).and_then(|stored| stored.disabled_at)
+    }
+
+    /// Whether the issuer is one of the configuration.
+    pub fn is_configured(&self, issuer: &IssuerUrl) -> bool {
+        self.configured.contains_key(issuer.as_str())
+    }
+
+    /// What maintainers may add.
+    pub fn custom(&self) -> &CustomIssuers {
+        &self.custom
+    }
+
+    /// Takes over what was added and switched on any node. Called once a second; an exchange does not depend on it, since
+    /// the ledger looks at the switch itself.
+    pub async fn refresh(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let stored = store.issuers().await?;
+        let before = self.current.load();
+        if before.stored == stored {
+            return Ok(());
+        }
+        let mut all = self.configured.clone();
+        for added in &stored {
+            let url = added.url.to_string();
+            let (Some(preset), false) = (added.preset, all.contains_key(&url)) else { continue };
+            // One that was there before keeps the keys that it has.
+            let known = before.all.get(&url).filter(|issuer| issuer.provider == preset).cloned();
+            match known.map_or_else(|| self.custom.issuer(&added.url, preset, &self.own).map(Arc::new), Ok) {
+                Ok(issuer) => drop(all.insert(url, issuer)),
+                Err(problem) => {
+                    tracing::warn!(issuer = %added.url, problem, "an added issuer is passed over");
+                }
+            }
+        }
+        self.current.store(Arc::new(Table { all, stored }));
+        Ok(())
+    }
+}
+
+impl Table {
+    fn is_disabled(&self, iss: &str) -> bool {
+        self.stored.iter().any(|stored| stored.url.as_str() == iss && stored.disabled_at.is_some())
     }
 }
 

@@ -12,6 +12,8 @@ use hyper_util::rt::TokioTimer;
 use secrecy::SecretString;
 use tokio::task::JoinSet;
 
+mod housekeeping;
+
 use crate::clock::{Clock, Randomness};
 use crate::config::{Config, LimitSettings};
 use crate::connections::Doorkeeper;
@@ -23,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::publishers::PublisherCache;
 use crate::signing::{EncryptionKey, Signer};
 use crate::store::{SqliteStore, Store};
+use housekeeping::{follow, tidy};
 
 /// How long a stopping server waits for requests that it has accepted.
 const GRACE: Duration = Duration::from_secs(30);
@@ -56,6 +59,7 @@ pub struct Server {
     doorkeeper: Doorkeeper,
     metrics: Option<(TcpListener, Doorkeeper)>,
     patience: Duration,
+    keep_records: Option<Duration>,
 }
 
 impl Server {
@@ -86,8 +90,10 @@ impl Server {
             Signer::load(&*store, encryption, issuer, audience.clone(), rotate_after, now, randomness)
                 .await?;
         let metrics = Arc::new(Metrics::default());
+        let issuers = Issuers::new(config.issuers, config.custom_issuers, &own)?;
+        issuers.refresh(&*store).await?;
         let exchange = TokenExchange {
-            issuers: Issuers::new(config.issuers, &own)?,
+            issuers,
             own,
             audience,
             tokens: config.tokens,
@@ -111,6 +117,7 @@ impl Server {
             doorkeeper: Doorkeeper::new(&config.limits, metrics),
             metrics: metrics_listener.map(|listener| (listener, watchers(&config.limits))),
             patience: config.limits.patience,
+            keep_records: config.keep_records,
         })
     }
 
@@ -142,8 +149,9 @@ impl Server {
 
     /// Serves until it is stopped.
     pub async fn run(self) -> anyhow::Result<()> {
-        let refreshing = tokio::spawn(refresh_keys(Arc::clone(&self.app)));
         let metrics = metrics_router(Arc::clone(&self.app), self.doorkeeper.clone()).into_make_service();
+        let refreshing = tokio::spawn(follow(Arc::clone(&self.app)));
+        let tidying = tokio::spawn(tidy(Arc::clone(&self.app), self.keep_records));
         let service = router(self.app).into_make_service();
         let mut servers = JoinSet::new();
         let bounded =
@@ -167,21 +175,8 @@ impl Server {
             ended??;
         }
         refreshing.abort();
+        tidying.abort();
         Ok(())
-    }
-}
-
-/// Follows what `keys rotate`, `keys revoke` and other nodes do, within a second.
-async fn refresh_keys(app: Arc<App>) {
-    let exchange = &app.exchange;
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        ticks.tick().await;
-        let refreshed =
-            exchange.signer.refresh(&*exchange.store, exchange.clock.now(), &*exchange.randomness).await;
-        if let Err(error) = refreshed {
-            tracing::error!(%error, "the signing keys cannot be refreshed; those in memory stay in use");
-        }
     }
 }
 

@@ -108,6 +108,19 @@ impl Signer {
     }
 }
 
+impl Signer {
+    /// Makes a key that signs after `lead`.
+    pub async fn rotate(
+        &self,
+        store: &dyn Store,
+        lead: Duration,
+        author: &Author,
+        randomness: &dyn Randomness,
+    ) -> Result<SealedKey, SigningError> {
+        rotate(store, &self.encryption, lead, author, randomness).await
+    }
+}
+
 impl Keys {
     /// Makes a token: `prefix`, then a JWS of type `at+jwt`.
     pub fn sign(&self, claims: &AccessTokenClaims, prefix: &str) -> Result<AccessToken, SigningError> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
-use countersign_server::admin::{AdminToken, ResourcePattern, Role, fresh_secret, hash};
-use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh_id};
+use countersign_server::admin::{AdminToken, NewAdminToken, ResourcePattern, Role};
+use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness};
 use countersign_server::store::{SqliteStore, Store as _};
 use secrecy::ExposeSecret as _;
 
@@ -69,32 +69,10 @@ impl Command {
 
 impl Add {
     async fn run(self) -> anyhow::Result<()> {
-        let resources = match (self.role, self.resources.is_empty()) {
-            (Role::Maintainer, true) => bail!(
-                "a maintainer needs --resource with the resources that it may manage, such as --resource 'acme/*'"
-            ),
-            (_, true) => vec![ResourcePattern::everything()],
-            (Role::Maintainer | Role::Auditor, false) => self.resources,
-            (Role::Owner | Role::Registry, false) => {
-                bail!(
-                    "--resource is for maintainers and auditors; the role {} is about everything",
-                    self.role
-                )
-            }
-        };
+        let lifetime = Duration::from_hours(24) * self.days;
+        let new = NewAdminToken::new(self.name, self.role, self.resources, lifetime)?;
         let store = SqliteStore::open(&self.common.load()?.database)?;
-        let secret = fresh_secret(&SystemRandomness);
-        let now = SystemClock.now();
-        let token = AdminToken {
-            id: fresh_id(&SystemClock, &SystemRandomness),
-            name: self.name,
-            role: self.role,
-            resources,
-            hash: hash(&secret),
-            created_at: now,
-            expires_at: now + Duration::from_hours(24) * self.days,
-            last_used_at: None,
-        };
+        let (token, secret) = new.made(SystemClock.now(), &SystemRandomness);
         store.add_admin_token(token.clone(), &author()).await?;
         // The one place that shows a secret, to the person who asked for it.
         say(secret.expose_secret());

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use countersign_core::publisher::{PublisherId, PublisherState, RawRules, Revision};
 use countersign_core::{IssuerUrl, Permission, Provider, Publisher, Resource, Rules, Scalar};
 use countersign_server::clock::{SystemClock, SystemRandomness, fresh_id};
-use countersign_server::config::Config;
+use countersign_server::issuers::choose;
 use countersign_server::store::{
     ListedPublisher, Page, PublisherChange, PublisherFilter, SqliteStore, Store as _,
 };
@@ -96,7 +96,8 @@ impl Command {
 impl Add {
     async fn run(self) -> anyhow::Result<()> {
         let config = self.common.load()?;
-        let issuer = self.issuer(&config)?;
+        let known = config.issuers.iter().map(|issuer| (&issuer.url, issuer.provider));
+        let issuer = choose(self.provider, self.issuer.as_ref(), known)?;
         let permission = if self.read_only { Permission::Read } else { self.resource.highest_permission() };
         let rules = Rules::try_from(RawRules {
             issuer,
@@ -126,29 +127,6 @@ impl Add {
             line("database", &config.database.display().to_string())
         ));
         Ok(())
-    }
-
-    /// The issuer must be one that the server exchanges tokens of, with the same meaning of its claims.
-    fn issuer(&self, config: &Config) -> anyhow::Result<IssuerUrl> {
-        let of_provider: Vec<_> =
-            config.issuers.iter().filter(|issuer| issuer.provider == self.provider).collect();
-        let known: Vec<&str> = of_provider.iter().map(|issuer| issuer.url.as_str()).collect();
-        match &self.issuer {
-            Some(url) if of_provider.iter().any(|issuer| issuer.url == *url) => Ok(url.clone()),
-            Some(url) => bail!(
-                "the server exchanges no {} tokens of {url}; add it to [[issuers]] with preset = \"{0}\" (there now: {})",
-                self.provider,
-                if known.is_empty() { "none".to_owned() } else { known.join(", ") },
-            ),
-            None => match of_provider.as_slice() {
-                [only] => Ok(only.url.clone()),
-                [] => bail!(
-                    "no issuer with preset = \"{}\" is configured; add it to [[issuers]]",
-                    self.provider
-                ),
-                _ => bail!("several issuers have that preset; say which with --issuer: {}", known.join(", ")),
-            },
-        }
     }
 }
 

@@ -142,21 +142,28 @@ fn valid(raw: RawIssuer, folder: &Path) -> IssuerSettings {
 }
 
 fn built_in(provider: Provider) -> impl Iterator<Item = IssuerSettings> {
-    let preset = provider.preset();
-    let urls = preset.issuers.iter().filter_map(|url| url.parse().ok());
-    urls.map(move |url| IssuerSettings {
-        url,
-        provider,
-        audiences: BTreeSet::new(),
-        algorithms: preset.defaults.algorithms.to_vec(),
-        max_lifetime: preset.defaults.max_lifetime,
-        max_age: preset.defaults.max_lifetime,
-        max_exchanges: preset.defaults.max_exchanges,
-        keys: KeySettings::Discovery {
-            key_origins: Vec::new(),
-            ca_file: None,
-            proxy: None,
-            network: Network::Public,
-        },
-    })
+    let urls = provider.preset().issuers.iter().filter_map(|url| url.parse().ok());
+    urls.map(move |url| IssuerSettings::of_preset(url, provider))
+}
+
+impl IssuerSettings {
+    /// An issuer as its preset has it: found out by discovery, at public addresses.
+    pub fn of_preset(url: IssuerUrl, provider: Provider) -> Self {
+        let defaults = &provider.preset().defaults;
+        Self {
+            url,
+            provider,
+            audiences: BTreeSet::new(),
+            algorithms: defaults.algorithms.to_vec(),
+            max_lifetime: defaults.max_lifetime,
+            max_age: defaults.max_lifetime,
+            max_exchanges: defaults.max_exchanges,
+            keys: KeySettings::Discovery {
+                key_origins: Vec::new(),
+                ca_file: None,
+                proxy: None,
+                network: Network::Public,
+            },
+        }
+    }
 }

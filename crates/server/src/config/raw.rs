@@ -48,6 +48,13 @@ pub(super) struct RawConfig {
     pub(super) metrics: Option<RawMetrics>,
     /// Where traces go.
     pub(super) tracing: Option<RawTracing>,
+    /// The presets of which people with an admin token may add issuers while the server runs, at public https addresses
+    /// only. Default: none.
+    #[serde(default)]
+    pub(super) custom_issuers: RawCustomIssuers,
+    /// How long the ledger and the audit log are kept.
+    #[serde(default)]
+    pub(super) audit: RawAudit,
     /// The issuers whose id tokens are exchanged. Replaces the built-in list, which has github.com and gitlab.com.
     pub(super) issuers: Option<Vec<Spanned<RawIssuer>>>,
 }
@@ -129,6 +136,24 @@ pub(super) struct RawTracing {
     pub(super) otlp_endpoint: Spanned<String>,
     /// The share of requests that is traced. Default: 1.0, all.
     pub(super) sample_ratio: Option<Spanned<f64>>,
+}
+
+/// `[custom_issuers]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCustomIssuers {
+    /// The presets, such as `["gitlab", "forgejo"]`.
+    #[serde(default)]
+    pub(super) presets: Vec<Provider>,
+}
+
+/// `[audit]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAudit {
+    /// The age at which exchanges and changes are removed, such as `8760h` for a year; at least `24h`. What is left stays
+    /// verifiable. Default: they are kept for good.
+    pub(super) keep: Option<Spanned<WrittenDuration>>,
 }
 
 /// `[[issuers]]`

@@ -182,6 +182,14 @@ impl ExchangeError {
         !matches!(self.oauth(ErrorProfile::Hub), ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown)
     }
 
+    /// Whether trying again with the same token would come to the same.
+    pub fn is_about_the_token(&self) -> bool {
+        !matches!(
+            self.oauth(ErrorProfile::Hub),
+            ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown | ErrorCode::ServerError
+        )
+    }
+
     /// After how many seconds it may be worth trying again, where the fault is not the token's.
     pub fn retry_after(&self) -> u64 {
         match self {

@@ -8,11 +8,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_core::token_exchange::ErrorCode;
 use countersign_core::{AccessTokenClaims, UnixTime};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::api::admin_token;
 use super::{App, body, do_not_store, error};
-use crate::admin::{self, Role};
+use crate::admin::Role;
 use crate::store::{ExchangeId, StoreError};
 
 /// Needs an admin token of the role `registry`: §2.1 forbids an open endpoint, which would let anybody try tokens.
@@ -49,13 +49,7 @@ pub(super) async fn introspect(State(app): State<Arc<App>>, request: Request) ->
 }
 
 async fn is_registry(app: &App, headers: &HeaderMap, now: UnixTime) -> Result<bool, StoreError> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Some((_, secret)) = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-    else {
-        return Ok(false);
-    };
-    let hash = admin::hash(&SecretString::from(secret.trim()));
-    let token = app.exchange.store.use_admin_token(&hash, now).await?;
+    let token = admin_token(app, headers, now).await?;
     Ok(token.is_some_and(|token| token.role == Role::Registry))
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ExchangeId;
+use crate::admin::ResourcePattern;
 
 mod chain;
 mod entry;
@@ -89,6 +90,8 @@ pub struct ChangeFilter {
     pub since: Option<UnixTime>,
     /// Those before that time.
     pub until: Option<UnixTime>,
+    /// Those about resources that one of these patterns means.
+    pub within: Option<Vec<ResourcePattern>>,
 }
 
 /// A SHA-256 hash.

@@ -6,6 +6,8 @@ use countersign_core::publisher::{PublisherId, Revision};
 use countersign_core::{IssuerUrl, ReplayKey, Resource, Rules, UnixTime};
 use serde::Serialize;
 
+use crate::admin::ResourcePattern;
+
 /// One exchange to record: what was asked, and what was decided.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -146,6 +148,8 @@ pub struct ExchangeFilter {
     pub until: Option<UnixTime>,
     /// Those whose token is good at that time.
     pub live_at: Option<UnixTime>,
+    /// Those for resources that one of these patterns means.
+    pub within: Option<Vec<ResourcePattern>>,
 }
 
 #[cfg(test)]

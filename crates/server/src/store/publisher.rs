@@ -4,6 +4,8 @@ use countersign_core::publisher::{PublisherId, PublisherState, Revision};
 use countersign_core::{IssuerUrl, Permission, Publisher, Resource, Rules, UnixTime};
 use serde::Serialize;
 
+use crate::admin::ResourcePattern;
+
 /// A publisher with its history.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedPublisher {
@@ -72,6 +74,8 @@ pub struct PublisherFilter {
     pub state: Option<PublisherState>,
     /// Those that have let nobody in since then, although they were there.
     pub unused_since: Option<UnixTime>,
+    /// Those of resources that one of these patterns means.
+    pub within: Option<Vec<ResourcePattern>>,
 }
 
 /// One change of the publishers.

@@ -105,7 +105,7 @@ fn what_cannot_be_a_publisher_is_refused_with_a_remedy() {
     (failed)
     "#);
     insta::assert_snapshot!(add("acme/model", &["--set", "repository=a/b", "--issuer", "https://ghes.example.com/_services/token"]), @r#"
-    countersign-server: the server exchanges no github tokens of https://ghes.example.com/_services/token; add it to [[issuers]] with preset = "github" (there now: https://token.actions.githubusercontent.com)
+    countersign-server: the server exchanges no github tokens of https://ghes.example.com/_services/token; whoever runs it adds it to [[issuers]] with preset = "github" (there now: https://token.actions.githubusercontent.com)
     (failed)
     "#);
     assert!(add("a/b/c/d", &["--set", "repository=a/b"]).contains("expected a resource"));

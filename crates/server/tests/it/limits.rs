@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use countersign_server::issuers::Found;
+
 use crate::stage::{Stage, exchange_parameters};
 
 const RESOURCE: &str = "acme/awesome-model";
@@ -138,7 +140,10 @@ async fn l7_as_many_exchanges_at_once_as_there_are_places_and_no_queue() {
 #[tokio::test(flavor = "multi_thread")]
 async fn l8_who_waits_for_an_issuers_keys_takes_no_place_among_the_exchanges() {
     let stage = stage("exchanges_in_flight = 1").await;
-    let issuer = stage.app.exchange.issuers.find(stage.simulator.gitlab().issuer().as_str()).unwrap();
+    let Found::Issuer(issuer) = stage.app.exchange.issuers.find(stage.simulator.gitlab().issuer().as_str())
+    else {
+        panic!()
+    };
     let all_wait = issuer.waiting.acquire_many(u32::try_from(issuer.waiting.available_permits()).unwrap());
     let _all_wait = all_wait.await.unwrap();
     let mut claims = stage.simulator.gitlab().claims(stage.now());

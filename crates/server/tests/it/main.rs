@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod access_log;
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod commands;

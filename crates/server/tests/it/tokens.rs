@@ -238,8 +238,11 @@ async fn b12_keys_that_cannot_be_had_are_nobodys_refusal() {
         .body(exchange_parameters(&down.token_with("iss", url), RESOURCE).to_string());
     let response = response.send().await.unwrap();
     assert_eq!(response.status(), 503);
-    let health =
-        |url: &str| down.app.exchange.issuers.health().find(|(issuer, _)| issuer.as_str() == url).unwrap().1;
+    let health = |url: &str| {
+        let issuers = down.app.exchange.issuers.all();
+        let issuer = issuers.iter().find(|issuer| issuer.policy.issuer().as_str() == url);
+        issuer.unwrap().keys.health()
+    };
     assert_eq!((health(url).failures, health(url).last_failure.unwrap().code), (1, "transport"));
     assert_eq!(health(down.simulator.github().issuer().as_str()).failures, 0, "each has its own");
     let retry_after: u32 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();

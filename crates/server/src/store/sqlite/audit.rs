@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 
 use super::conditions::Conditions;
 use super::journal::{self, CHAIN};
+use crate::admin::any_matches;
 use crate::store::audit::{
     Batch, ChainBreak, ChainHead, ChainReader, ChangeRow, ExchangeRow, Link, Verified,
 };
@@ -32,19 +33,24 @@ pub(super) fn changes(
     let limit = page.limit as usize;
     let mut statement = connection.prepare(&format!(
         "SELECT request, ordinal, at, actor, action, target, resource, before, after FROM changes {}
-         ORDER BY request DESC, ordinal DESC LIMIT {}",
+         ORDER BY request DESC, ordinal DESC",
         conditions.text(),
-        limit + 1
     ))?;
-    let rows = statement.query_map(params_from_iter(conditions.values()), read)?;
-    let mut entries: Vec<Change> = rows.collect::<Result<_, _>>()?;
-    let next = if entries.len() > limit {
-        entries.truncate(limit);
-        entries.last().map(|last| format!("{}/{}", last.request, last.ordinal))
-    } else {
-        None
-    };
-    Ok(Part { entries, next })
+    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut entries: Vec<Change> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let resource = optional_text(row, 6)?;
+        let is_within = |patterns: &Vec<_>| resource.is_some_and(|text| any_matches(patterns, text));
+        if !filter.within.as_ref().is_none_or(is_within) {
+            continue;
+        }
+        if entries.len() == limit {
+            let next = entries.last().map(|last| format!("{}/{}", last.request, last.ordinal));
+            return Ok(Part { entries, next });
+        }
+        entries.push(read(row)?);
+    }
+    Ok(Part { entries, next: None })
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Change> {

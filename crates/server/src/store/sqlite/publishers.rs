@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::conditions::Conditions;
 use super::journal::Journal;
+use crate::admin::any_matches;
 use crate::store::audit::Entry;
 use crate::store::column::{from_word, time, to_text, to_word};
 use crate::store::{Author, ListedPublisher, Page, Part, PublisherFilter, StoreError, UnreadablePublisher};
@@ -58,14 +59,14 @@ pub(super) fn list(
     conditions.and("coalesce(last_used_at, created_at) < ?", filter.unused_since.map(UnixTime::as_seconds));
     conditions.and("id > ?", page.after.clone());
     let limit = page.limit as usize;
-    let mut statement = connection.prepare_cached(&format!(
-        "{LISTED} {} ORDER BY id LIMIT {}",
-        conditions.text(),
-        limit + 1
-    ))?;
+    let mut statement = connection.prepare_cached(&format!("{LISTED} {} ORDER BY id", conditions.text()))?;
     let mut rows = statement.query(params_from_iter(conditions.values()))?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
+        let resource = row.get_ref(1)?.as_str().map_err(StoreError::unreadable)?;
+        if filter.within.as_ref().is_some_and(|patterns| !any_matches(patterns, resource)) {
+            continue;
+        }
         if entries.len() == limit {
             let next = entries.last().map(|last: &ListedPublisher| last.id().to_string());
             return Ok(Part { entries, next });

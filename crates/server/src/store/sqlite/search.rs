@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde_json::Value;
 
 use super::conditions::Conditions;
+use crate::admin::any_matches;
 use crate::store::column::{from_text, time};
 use crate::store::{ExchangeFilter, ExchangeId, Page, Part, RecordedExchange, StoreError};
 
@@ -50,7 +51,9 @@ pub(super) fn all(
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let exchange = read(row)?;
-        if filter.claim.as_ref().is_none_or(|(name, value)| has_claim(&exchange, name, value)) {
+        if is_within(filter, &exchange)
+            && filter.claim.as_ref().is_none_or(|(name, value)| has_claim(&exchange, name, value))
+        {
             if entries.len() >= page.limit as usize {
                 let next = entries.last().map(|last: &RecordedExchange| last.id.0.clone());
                 return Ok(Part { entries, next });
@@ -67,6 +70,14 @@ pub(super) fn all(
         .query_row(params_from_iter(reach.values()), |row| row.get(0))
         .optional()?;
     Ok(Part { entries, next })
+}
+
+fn is_within(filter: &ExchangeFilter, exchange: &RecordedExchange) -> bool {
+    let resource = exchange.resource.as_deref();
+    filter
+        .within
+        .as_ref()
+        .is_none_or(|patterns| resource.is_some_and(|resource| any_matches(patterns, resource)))
 }
 
 fn resource_of(connection: &Connection, publisher: &str) -> Result<Option<String>, StoreError> {

@@ -1,0 +1,52 @@
+//! Looking at an id token as an exchange would, without buying anything with it.
+
+use std::sync::Arc;
+
+use countersign_core::{IdToken, Publisher, Resource, VerifiedToken};
+use countersign_verify::UnverifiedToken;
+
+use super::{ExchangeError, TokenExchange};
+use crate::issuers::Issuer;
+use crate::store::{Page, PublisherFilter};
+
+/// Publishers of one resource that an examination looks at.
+const PUBLISHERS: u32 = 1_000;
+
+/// A good id token, and the publishers that have to decide about it.
+pub struct Examination {
+    /// The token.
+    pub token: VerifiedToken,
+    /// Its issuer.
+    pub issuer: Arc<Issuer>,
+    /// All publishers of the resource that are in force for anybody, those for other issuers included.
+    pub publishers: Vec<Publisher>,
+}
+
+impl TokenExchange {
+    /// Verifies an id token as an exchange would. Nothing is issued, used up or put on record.
+    pub async fn examine(
+        &self,
+        id_token: &IdToken,
+        resource: &Resource,
+    ) -> Result<Examination, ExchangeError> {
+        let now = self.clock.now();
+        let unverified = UnverifiedToken::parse(id_token)?;
+        let issuer = self.issuer(&unverified)?;
+        let key = self.key(&unverified, &issuer).await?;
+        let _place = self.limits.begin_exchange().ok_or(ExchangeError::Busy)?;
+        let token = unverified.verify(&key, &issuer.policy, now)?;
+        let tenant = super::error::tenant(&token, issuer.provider);
+        self.limits.admit_verified(&token, &tenant, self.clock.unix_millis())?;
+        let filter = PublisherFilter { resource: Some(resource.clone()), ..PublisherFilter::default() };
+        let part = self.store.publishers(&filter, &Page::first(PUBLISHERS)).await?;
+        let in_time =
+            part.entries.into_iter().filter(|one| one.pending_until.is_none_or(|until| until > now));
+        let readable = in_time.filter_map(|listed| listed.publisher.ok());
+        // As in an exchange: those of another preset were checked against other meanings of the issuer's claims.
+        let fitting = readable.filter(|publisher| {
+            publisher.rules.issuer() != issuer.policy.issuer()
+                || publisher.rules.provider() == issuer.provider
+        });
+        Ok(Examination { token, publishers: fitting.collect(), issuer })
+    }
+}

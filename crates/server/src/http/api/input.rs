@@ -1,0 +1,109 @@
+//! Reading requests to the API.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use countersign_core::publisher::Revision;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::store::{IdempotencyKey, Page};
+
+/// Bytes of a body; a set of a thousand publishers fits.
+const MAX_BODY: usize = 1024 * 1024;
+/// Characters of an idempotency key.
+const MAX_KEY: usize = 200;
+
+/// A JSON body without unknown or repeated members.
+pub(super) struct Json<T> {
+    pub(super) value: T,
+    digest: [u8; 32],
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+        if !media_type.trim().eq_ignore_ascii_case("application/json") {
+            return Err(Problem::unsupported_media_type());
+        }
+        Self::read(body).await
+    }
+}
+
+impl<T: DeserializeOwned> Json<T> {
+    async fn read(body: Body) -> Result<Self, Problem> {
+        let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| Problem::too_large(MAX_BODY))?;
+        let value = serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::malformed(format!("the body is not what this path takes: {error}")))?;
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, &bytes).as_ref());
+        Ok(Self { value, digest: hash })
+    }
+
+    /// The key of the header `Idempotency-Key`, bound to this very body.
+    pub(super) fn idempotency_key(&self, headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+        let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+        let key = value.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len()));
+        let key = key.ok_or_else(|| {
+            Problem::malformed(format!("expected an Idempotency-Key of 1 to {MAX_KEY} printable characters"))
+        })?;
+        Ok(Some(IdempotencyKey { key: key.to_owned(), request: self.digest }))
+    }
+}
+
+/// Parameters of the query, without unknown ones.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Query::try_from_uri(&parts.uri)
+            .map(|Query(value)| Self(value))
+            .map_err(|error| Problem::malformed(error.body_text()))
+    }
+}
+
+/// A part of the path.
+pub(super) struct Id(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        path.map(|path| Self(path.0)).map_err(|error| Problem::malformed(error.body_text()))
+    }
+}
+
+/// Makes a page of what lists take.
+pub(super) fn page(after: Option<String>, limit: Option<u32>) -> Result<Page, Problem> {
+    let limit = limit.unwrap_or(100);
+    if (1..=1000).contains(&limit) {
+        Ok(Page { after, limit })
+    } else {
+        Err(Problem::malformed(format!("limit: expected 1 to 1000, found {limit}")))
+    }
+}
+
+/// The revision of `If-Match`; `None` without one, or where any will do (`*`).
+pub(super) fn expected_revision(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let number =
+        text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    number.map(|number| Some(Revision(number))).ok_or_else(|| {
+        Problem::malformed(format!(
+            "If-Match: expected the ETag of the publisher, such as \"3\", found {text:?}"
+        ))
+    })
+}

@@ -1,0 +1,52 @@
+//! What a running server does by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::UnixTime;
+
+use crate::http::App;
+use crate::store::{Actor, Author};
+
+/// Follows what commands and other nodes do to signing keys and issuers, within a second.
+pub(super) async fn follow(app: Arc<App>) {
+    let exchange = &app.exchange;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        let refreshed =
+            exchange.signer.refresh(&*exchange.store, exchange.clock.now(), &*exchange.randomness).await;
+        if let Err(error) = refreshed {
+            tracing::error!(%error, "the signing keys cannot be refreshed; those in memory stay in use");
+        }
+        if let Err(error) = exchange.issuers.refresh(&*exchange.store).await {
+            tracing::error!(%error, "the issuers cannot be refreshed; those in memory stay in use");
+        }
+    }
+}
+
+/// Removes what has had its time: once a minute, and then a little at a time until nothing is left.
+pub(super) async fn tidy(app: Arc<App>, keep_records: Option<Duration>) {
+    let exchange = &app.exchange;
+    let mut ticks = tokio::time::interval(Duration::from_mins(1));
+    loop {
+        ticks.tick().await;
+        loop {
+            let at = exchange.clock.now();
+            let author = Author { actor: Actor::Server, at, request: exchange.fresh_id() };
+            let keep_since = keep_records.map(|keep| UnixTime::from_seconds(at.as_seconds() - seconds(keep)));
+            match exchange.store.tidy(&author, keep_since).await {
+                Ok(true) => tokio::task::yield_now().await,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::error!(%error, "the store cannot be tidied up; trying again in a minute");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
