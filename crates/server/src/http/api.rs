@@ -101,6 +101,7 @@ enum Changing {
         description = "Trusted publishers, issuers, exchanges, tokens, the audit log, admin tokens and signing keys of one \
                        server. Every request bears an admin token. Times are Unix seconds. Problems are RFC 9457."
     ),
+    components(schemas(Problem)),
     modifiers(&AdminTokens),
     security(("admin_token" = []))
 )]

@@ -8,6 +8,7 @@ mod hf;
 mod live;
 mod oauth;
 mod prometheus;
+mod schemathesis;
 
 /// What `cargo xtask test` puts into `target/tools`.
 fn tool(name: &str) -> PathBuf {
