@@ -56,6 +56,9 @@ pub struct NewAdminToken {
     lifetime: Duration,
 }
 
+/// Characters of a secret that somebody brings along: 32 random bytes in Base64 have more.
+const SECRET_LENGTH: usize = 40;
+
 /// Why there is no such admin token.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -68,6 +71,12 @@ pub enum NewAdminTokenError {
     /// It would last for ever, or not at all.
     #[error("expected a lifetime of 1 to 3650 days")]
     Lifetime,
+    /// It could be guessed, or not be sent.
+    #[error(
+        "expected a secret of {SECRET_LENGTH} to 512 printable ASCII characters without spaces, made by a random generator, such \
+         as `openssl rand -base64 32` does"
+    )]
+    Secret,
     /// It would be about nothing.
     #[error("a maintainer needs the resources that it may manage, such as acme/*")]
     NoResources,
@@ -103,17 +112,33 @@ impl NewAdminToken {
     /// Makes it: what is kept, and the secret, which is shown once.
     pub fn made(self, now: UnixTime, randomness: &dyn Randomness) -> (AdminToken, SecretString) {
         let secret = fresh_secret(randomness);
-        let token = AdminToken {
+        (self.made_of(&secret, now, randomness), secret)
+    }
+
+    /// Makes it of a secret that somebody brings along.
+    pub fn made_with(
+        self,
+        secret: &SecretString,
+        now: UnixTime,
+        randomness: &dyn Randomness,
+    ) -> Result<AdminToken, NewAdminTokenError> {
+        let text = secret.expose_secret();
+        let fits =
+            (SECRET_LENGTH..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(self.made_of(secret, now, randomness)) } else { Err(NewAdminTokenError::Secret) }
+    }
+
+    fn made_of(self, secret: &SecretString, now: UnixTime, randomness: &dyn Randomness) -> AdminToken {
+        AdminToken {
             id: fresh_id_at(now, randomness),
             name: self.name,
             role: self.role,
             resources: self.resources,
-            hash: hash(&secret),
+            hash: hash(secret),
             created_at: now,
             expires_at: now + self.lifetime,
             last_used_at: None,
-        };
-        (token, secret)
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! `countersign-server admin-token add|list|remove`.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use countersign_server::admin::{AdminToken, NewAdminToken, ResourcePattern, Role};
 use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness};
 use countersign_server::store::{SqliteStore, Store as _};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{author, say, written};
 use crate::Common;
@@ -33,6 +34,10 @@ pub(crate) struct Add {
     /// The resources that it is about, such as acme/* or pkg:pypi/acme-*; a maintainer needs at least one, others have all.
     #[arg(long = "resource", value_name = "PATTERN")]
     resources: Vec<ResourcePattern>,
+    /// Takes the secret from this file instead of making one, for servers that are set up by a program: nothing is printed,
+    /// and nothing happens if the secret is known already.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
     /// In how many days it ends.
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     days: u32,
@@ -72,6 +77,9 @@ impl Add {
         let lifetime = Duration::from_hours(24) * self.days;
         let new = NewAdminToken::new(self.name, self.role, self.resources, lifetime)?;
         let store = SqliteStore::open(&self.common.load()?.database)?;
+        if let Some(path) = self.secret_file {
+            return register(&store, new, &path).await;
+        }
         let (token, secret) = new.made(SystemClock.now(), &SystemRandomness);
         store.add_admin_token(token.clone(), &author()).await?;
         // The one place that shows a secret, to the person who asked for it.
@@ -82,6 +90,22 @@ impl Add {
         ));
         Ok(())
     }
+}
+
+/// Makes the token of the secret in a file, once.
+async fn register(store: &SqliteStore, new: NewAdminToken, path: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let secret = SecretString::from(text.trim());
+    let token = new.made_with(&secret, SystemClock.now(), &SystemRandomness)?;
+    if store.admin_tokens().await?.iter().any(|known| known.hash == token.hash) {
+        super::complain("this secret is an admin token already; nothing was done");
+        return Ok(());
+    }
+    let made =
+        format!("made the admin token {} for {:?} of the secret in {}", token.id, token.name, path.display());
+    store.add_admin_token(token, &author()).await?;
+    super::complain(&made);
+    Ok(())
 }
 
 impl List {

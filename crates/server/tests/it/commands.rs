@@ -136,3 +136,69 @@ fn a_damaged_configuration_stops_every_command() {
     (failed)
     ");
 }
+
+#[test]
+fn admin_tokens_are_made_once_and_shown_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run(folder.path(), arguments);
+    let shown = run(&["admin-token", "add", "ops", "--role", "owner"]);
+    let (secret, rest) = shown.split_once('\n').unwrap();
+    assert!(secret.starts_with("countersign_admin_") && secret.len() > 50, "{secret}");
+    insta::assert_snapshot!(rest, @r#"countersign-server: made the admin token ID for "ops"; it is shown this once"#);
+    let refused = run(&["admin-token", "add", "ci", "--role", "maintainer"]);
+    insta::assert_snapshot!(refused, @"
+    countersign-server: a maintainer needs the resources that it may manage, such as acme/*
+    (failed)
+    ");
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "too-short\n").unwrap();
+    let registered = || {
+        let path = file.to_str().unwrap();
+        let arguments = [
+            "admin-token",
+            "add",
+            "ci",
+            "--role",
+            "maintainer",
+            "--resource",
+            "acme/*",
+            "--secret-file",
+            path,
+        ];
+        run(&arguments).replace(path, "FILE")
+    };
+    assert!(registered().contains("expected a secret of 40 to 512"));
+    std::fs::write(&file, "0123456789abcdef0123456789abcdef0123456789abcdef\n").unwrap();
+    insta::assert_snapshot!(registered(), @r#"countersign-server: made the admin token ID for "ci" of the secret in FILE"#);
+    insta::assert_snapshot!(registered(), @"countersign-server: this secret is an admin token already; nothing was done");
+    let listed = run(&["admin-token", "list"]);
+    let mut lines: Vec<&str> = listed.lines().collect();
+    lines.sort_unstable();
+    let expected =
+        ["ID  maintainer  ci  acme/*  until TIME  never used", "ID  owner  ops  **  until TIME  never used"];
+    assert_eq!(lines, expected);
+    let database = std::fs::read(folder.path().join("countersign-data/countersign.db")).unwrap();
+    let wal = std::fs::read(folder.path().join("countersign-data/countersign.db-wal")).unwrap_or_default();
+    let kept = String::from_utf8_lossy(&database) + String::from_utf8_lossy(&wal);
+    assert!(!kept.contains(secret) && !kept.contains("0123456789abcdef0123"), "j7: only hashes are kept");
+}
+
+#[test]
+fn the_audit_log_is_verified_and_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run(folder.path(), arguments);
+    run(&ADD);
+    let verified = run(&["audit", "verify"]);
+    let head = verified.trim().rsplit(' ').next().unwrap().to_owned();
+    assert!(verified.starts_with("in order: 1 rows in 1 batches\nhead 1:1:"), "{verified}");
+    run(&["admin-token", "add", "ops", "--role", "owner"]);
+    assert!(run(&["audit", "verify", "--head", &head]).starts_with("in order: 2 rows"));
+    let exported = run(&["audit", "export"]);
+    assert_eq!(exported.lines().filter(|line| line.starts_with("{\"change\":{")).count(), 2, "{exported}");
+    let path = folder.path().join("countersign-data/countersign.db");
+    rusqlite::Connection::open(path).unwrap().execute("UPDATE changes SET actor = 'nobody'", []).unwrap();
+    insta::assert_snapshot!(run(&["audit", "verify"]), @"
+    countersign-server: the audit log is not what was written: chain 1: batch 1 is not what was written: its hash or that of a batch before it is another
+    (failed)
+    ");
+}
