@@ -35,6 +35,8 @@ pub struct Config {
     pub database: PathBuf,
     /// The file with the key that signing keys are encrypted with.
     pub encryption_key_file: PathBuf,
+    /// The program, with its arguments, that prints that key instead; never empty.
+    pub encryption_key_command: Option<Vec<String>>,
     /// How refusals of id tokens are coded.
     pub error_profile: ErrorProfile,
     /// What the issued tokens are like.
@@ -187,6 +189,7 @@ impl Config {
         Ok(Self {
             listen,
             plain_listen,
+            encryption_key_command: raw.encryption_key_command.map(parse_command).transpose()?,
             encryption_key_file: raw.encryption_key_file.map_or(beside, |path| folder.join(path)),
             database,
             error_profile: raw.error_profile,
@@ -202,6 +205,14 @@ impl Config {
             tls,
         })
     }
+}
+
+fn parse_command(command: toml::Spanned<Vec<String>>) -> Result<Vec<String>, Misfit> {
+    if command.get_ref().first().is_some_and(|program| !program.is_empty()) {
+        return Ok(command.into_inner());
+    }
+    let message = "encryption_key_command: expected a program and its arguments, such as [\"pass\", \"show\", \"countersign\"]";
+    Err(Misfit::at(&command, message))
 }
 
 /// Shorter, and rows of tokens that are still good would go.

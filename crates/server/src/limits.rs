@@ -26,6 +26,8 @@ const REMEMBERED: usize = 65_536;
 const PART_OF_A_TOKEN: u32 = 20;
 /// or so many a minute, if that is more: some providers give a job one token for all that it does, and jobs try again.
 const LEAST_OF_A_TOKEN: u32 = 20;
+/// Requests of one maintainer that change something: so many at once, and as many a minute (threat K5).
+const CHANGES: u32 = 300;
 
 /// The limits of a server, with what has been used of them.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct Limits {
     pub forwarding: Forwarding,
     addresses: Option<Buckets>,
     tenants: Option<Tenants>,
+    changes: Buckets,
     exchanges: Semaphore,
     most_exchanges: usize,
 }
@@ -72,6 +75,8 @@ pub enum Limited {
     Tenant,
     /// Exchanges with one id token.
     IdToken,
+    /// Changes with one admin token.
+    AdminToken,
 }
 
 impl Limited {
@@ -81,6 +86,7 @@ impl Limited {
             Self::Address => "address",
             Self::Tenant => "tenant",
             Self::IdToken => "id_token",
+            Self::AdminToken => "admin_token",
         }
     }
 
@@ -88,6 +94,7 @@ impl Limited {
         match self {
             Self::Address => "this address sends more requests than one may",
             Self::Tenant => "the jobs of this owner exchange more id tokens than one owner's may",
+            Self::AdminToken => "this admin token changes more than one may",
             Self::IdToken => "this id token is sent more often than one may be",
         }
     }
@@ -116,6 +123,7 @@ impl Limits {
                 .requests_per_address
                 .map(|each| Buckets::new(Rate::per_minute(each.get()), REMEMBERED)),
             tenants,
+            changes: Buckets::new(Rate::per_minute(CHANGES), REMEMBERED),
             exchanges: Semaphore::new(settings.exchanges_in_flight),
             most_exchanges: settings.exchanges_in_flight,
         }
@@ -147,6 +155,12 @@ impl Limits {
         tenants.tenants.has_room(tenant, now).map_err(too_many(Limited::Tenant))?;
         tenants.id_tokens.take(id_token, now).map_err(too_many(Limited::IdToken))?;
         tenants.tenants.take(tenant, now).map_err(too_many(Limited::Tenant))
+    }
+
+    /// Lets whoever has an admin token of that id change something.
+    pub fn admit_change(&self, admin_token: &str, now: u64) -> Result<(), TooMany> {
+        let admitted = self.changes.take(admin_token, now);
+        admitted.map_err(|retry_after| TooMany { what: Limited::AdminToken, retry_after })
     }
 
     /// How many exchanges are worked on.

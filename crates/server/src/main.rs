@@ -10,6 +10,7 @@ use countersign_server::clock::{SystemClock, SystemRandomness};
 use countersign_server::config::{Config, LogFormat};
 use countersign_server::serve::{Server, Surroundings};
 use countersign_server::traces::Traces;
+use secrecy::SecretString;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -109,7 +110,7 @@ async fn serve(common: &Common) -> anyhow::Result<()> {
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
-        encryption_key: variable("COUNTERSIGN_ENCRYPTION_KEY").map(Into::into),
+        encryption_key: encryption_key(&config)?,
     };
     let server = Server::prepare(config, surroundings).await?;
     tracing::info!(public_url = %server.public_url(), address = %server.address()?, "countersign-server is ready");
@@ -175,6 +176,33 @@ fn log_to_stderr(format: LogFormat, traces: Option<&Traces>) -> anyhow::Result<(
         Some(traces) => registry.with(lines.with_filter(filter)).with(traces.layer()).init(),
     }
     Ok(())
+}
+
+/// The key for signing keys, if the environment or a command has it.
+fn encryption_key(config: &Config) -> anyhow::Result<Option<SecretString>> {
+    if let Some(key) = variable("COUNTERSIGN_ENCRYPTION_KEY") {
+        return Ok(Some(key.into()));
+    }
+    let Some((program, arguments)) = config.encryption_key_command.as_deref().and_then(<[_]>::split_first)
+    else {
+        return Ok(None);
+    };
+    tracing::info!(program, "asking encryption_key_command for the encryption key");
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .with_context(|| format!("encryption_key_command: cannot run {program}"))?;
+    anyhow::ensure!(
+        output.status.success(),
+        "encryption_key_command: expected {program} to succeed and to print the key, it ended with {}",
+        output.status
+    );
+    let printed = String::from_utf8(output.stdout).map_err(|_| {
+        anyhow::anyhow!("encryption_key_command: expected {program} to print 64 hexadecimal digits")
+    })?;
+    Ok(Some(SecretString::from(printed)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge: the environment is read here and nowhere else")]

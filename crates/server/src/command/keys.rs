@@ -9,7 +9,7 @@ use countersign_server::signing::{self, EncryptionKey, LEAD};
 use countersign_server::store::{SealedKey, SqliteStore, Store as _};
 
 use super::{author, say, written};
-use crate::{Common, variable};
+use crate::{Common, encryption_key};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -72,7 +72,7 @@ impl Rotate {
         let config = self.common.load()?;
         let store = SqliteStore::open_existing(&config.database)?;
         let encryption = EncryptionKey::load(
-            variable("COUNTERSIGN_ENCRYPTION_KEY").map(Into::into).as_ref(),
+            encryption_key(&config)?.as_ref(),
             &config.encryption_key_file,
             true,
             &SystemRandomness,

@@ -29,6 +29,9 @@ pub(super) struct RawConfig {
     /// The file with the key that encrypts the signing keys in the database: 64 hexadecimal digits, made on first start.
     /// Default: `encryption.key` beside the database. The variable `COUNTERSIGN_ENCRYPTION_KEY` takes its place.
     pub(super) encryption_key_file: Option<PathBuf>,
+    /// A program and its arguments that prints the key instead, asked once at each start: the way to a secret store. The
+    /// variable goes before it, the file is not looked at.
+    pub(super) encryption_key_command: Option<Spanned<Vec<String>>>,
     /// `hub`: a bad id token is `invalid_grant`, as at the Hugging Face Hub (the default); `rfc8693`: it is
     /// `invalid_request`, as RFC 8693 §2.2.2 has it.
     #[serde(default)]

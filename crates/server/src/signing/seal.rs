@@ -49,7 +49,10 @@ impl EncryptionKey {
         randomness: &dyn Randomness,
     ) -> Result<Self, EncryptionKeyError> {
         match given {
-            Some(text) => Self::from_hex(text, "the variable COUNTERSIGN_ENCRYPTION_KEY"),
+            Some(text) => Self::from_hex(
+                text,
+                "the variable COUNTERSIGN_ENCRYPTION_KEY or what encryption_key_command prints",
+            ),
             None => Self::from_file(file, keys_exist, randomness),
         }
     }

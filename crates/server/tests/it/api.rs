@@ -301,6 +301,30 @@ async fn k3_a_withdrawn_role_is_gone_with_the_next_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn k5_nobody_registers_without_end() {
+    let stage = Stage::new().await;
+    let maintainer = Admin::new(&stage, Role::Maintainer, &["acme/*"]).await;
+    let frozen = stage.now();
+    let mut refused = None;
+    for number in 0..=300 {
+        let reply = maintainer.add(&format!("acme/model-{number}")).await;
+        stage.clock.set(frozen);
+        if reply.status != 201 {
+            refused = Some((number, reply));
+            break;
+        }
+    }
+    let (number, reply) = refused.unwrap();
+    assert!(
+        number >= 299 && reply.status == 429 && reply.body["code"] == "rate_limited",
+        "{number}: {reply:?}"
+    );
+    assert_eq!(maintainer.get("/publishers").await.status, 200, "reading is not registering");
+    let other = Admin::new(&stage, Role::Maintainer, &["acme/*"]).await;
+    assert_eq!(other.add("acme/other").await.status, 201, "each has a budget of their own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_people_paste_is_understood_and_shown_before_it_is_kept() {
     let stage = Stage::new().await;
     let owner = Admin::owner(&stage).await;

@@ -202,3 +202,26 @@ fn the_audit_log_is_verified_and_exported() {
     (failed)
     ");
 }
+
+#[test]
+fn the_encryption_key_may_come_from_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = |command: &str| {
+        let text = format!("listen = \"127.0.0.1:0\"\nencryption_key_command = {command}\n");
+        std::fs::write(folder.path().join("countersign.toml"), text).unwrap();
+    };
+    configuration("[\"printf\", \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"]");
+    run(folder.path(), &["publisher", "list"]);
+    let mut program = crate::program::Program::start(folder.path());
+    program.child.kill().unwrap();
+    program.child.wait().unwrap();
+    assert!(!folder.path().join("countersign-data/encryption.key").exists(), "no file is made");
+    let rotate = || run(folder.path(), &["keys", "rotate"]);
+    assert!(rotate().contains("signs from"));
+    configuration("[\"printf\", \"short\"]");
+    assert!(rotate().contains("expected an encryption key of 64 hexadecimal digits"));
+    configuration("[\"false\"]");
+    assert!(rotate().contains("expected false to succeed"));
+    configuration("[]");
+    assert!(rotate().contains("expected a program and its arguments"));
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use countersign_core::{Resource, UnixTime};
 use secrecy::SecretString;
 
@@ -31,6 +31,10 @@ impl FromRequestParts<Arc<App>> for Caller {
         let token = admin_token(app, &parts.headers, now).await?.ok_or_else(Problem::unauthorized)?;
         if token.role == Role::Registry {
             return Err(Problem::forbidden("the role registry introspects tokens and does nothing else"));
+        }
+        // Those who run the server may do so with programs; those who are let in may not fill it with what they make up.
+        if token.role == Role::Maintainer && parts.method != Method::GET {
+            app.exchange.limits.admit_change(&token.id, app.exchange.clock.unix_millis())?;
         }
         let request = parts.extensions.get::<ExchangeId>().cloned();
         Ok(Self { token, request: request.unwrap_or_else(|| app.exchange.fresh_id()), now })

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::config::ErrorProfile;
 use crate::exchange::ExchangeError;
+use crate::limits::TooMany;
 use crate::store::{Conflict, StoreError};
 
 /// A problem: what was expected, what came, what to do.
@@ -120,6 +121,12 @@ impl From<StoreError> for Problem {
             "unavailable",
             "the server's database does not do it at the moment; try again",
         )
+    }
+}
+
+impl From<TooMany> for Problem {
+    fn from(too_many: TooMany) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", too_many.to_string())
     }
 }
 
