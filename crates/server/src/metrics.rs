@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::IssuerUrl;
+use countersign_verify::IssuerHealth;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -35,6 +37,8 @@ pub struct Metrics {
     connections: Gauge,
     in_flight: Gauge,
     signing_key_age: Gauge,
+    key_set_age: Family<OfIssuer, Gauge>,
+    key_set_failures: Family<OfIssuer, Gauge>,
 }
 
 /// Figures that are known elsewhere.
@@ -64,6 +68,11 @@ struct RouteLabel {
 struct Exchanged {
     issuer: Arc<str>,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfIssuer {
+    issuer: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -117,6 +126,8 @@ impl Default for Metrics {
             connections: Gauge::default(),
             in_flight: Gauge::default(),
             signing_key_age: Gauge::default(),
+            key_set_age: Family::default(),
+            key_set_failures: Family::default(),
         };
         all.register();
         all
@@ -168,6 +179,17 @@ impl Metrics {
             Unit::Seconds,
             self.signing_key_age.clone(),
         );
+        all.register_with_unit(
+            "key_set_age",
+            "Since an issuer's keys were fetched; none for those that were not yet, or are in a file",
+            Unit::Seconds,
+            self.key_set_age.clone(),
+        );
+        all.register(
+            "key_set_failures",
+            "Fetches of an issuer's keys that failed since one succeeded",
+            self.key_set_failures.clone(),
+        );
     }
 
     /// Counts a request.
@@ -205,6 +227,16 @@ impl Metrics {
     pub(crate) fn recording(&self) -> Recording<'_> {
         self.ledger_waiting.inc();
         Recording { metrics: self, since: tokio::time::Instant::now() }
+    }
+
+    /// Takes down how the keys of an issuer are doing.
+    pub(crate) fn note_health(&self, issuer: &IssuerUrl, health: &IssuerHealth) {
+        let issuer = OfIssuer { issuer: Arc::from(issuer.as_str()) };
+        if let Some(age) = health.key_set_age {
+            let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            self.key_set_age.get_or_create(&issuer).set(age);
+        }
+        self.key_set_failures.get_or_create(&issuer).set(health.failures.into());
     }
 
     /// Everything, as Prometheus reads it.

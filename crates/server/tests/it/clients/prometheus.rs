@@ -90,6 +90,8 @@ async fn what_happened_is_counted() {
     scrape.check("countersign_http_requests_total", &[("route", "none"), ("status", "404")], 1);
     scrape.check("countersign_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     assert!(scrape.value("countersign_connections", &[]) >= 1.0);
+    scrape.check("countersign_key_set_failures", &[("issuer", issuer)], 0);
+    assert!(scrape.value("countersign_key_set_age_seconds", &[("issuer", issuer)]) < 60.0);
     assert!(scrape.value("process_resident_memory_bytes", &[]) > 1_000_000.0);
 
     // I14: nothing that a request said is in it.
