@@ -14,7 +14,8 @@ pub(crate) struct Arguments {
     pub(crate) options: Options,
 }
 
-/// Parts of the measurement that run in a process of their own, because a core is chosen per process.
+/// What is not the measurement itself: a part of it that runs in a process of its own, because a core is chosen per process,
+/// and the soak.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
     /// Measures the cryptographic limit on the tokens in a folder, and prints it as JSON.
@@ -23,6 +24,8 @@ pub(crate) enum Part {
         /// Where the workload was written.
         folder: PathBuf,
     },
+    /// Keeps a server busy for a while as everything around it changes, and checks every verdict.
+    Soak(crate::soak::Options),
 }
 
 /// The size of the measurement. The bounds keep it below the five minutes that a token lives.

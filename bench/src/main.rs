@@ -17,6 +17,7 @@ mod pinning;
 mod rate;
 mod report;
 mod server;
+mod soak;
 mod workload;
 
 use arguments::{Arguments, Options, Part};
@@ -35,6 +36,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     match arguments.part {
         Some(Part::Limit { folder }) => limit::measure(&folder),
+        Some(Part::Soak(options)) => soak::run(&options),
         None => run(&arguments.options),
     }
 }

@@ -1,7 +1,7 @@
 //! The server under measurement: the released program, on a database of its own.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -131,10 +131,18 @@ fn address(stderr: ChildStderr) -> anyhow::Result<SocketAddr> {
         let line: Value = serde_json::from_str(&seen[start..]).unwrap_or_default();
         if let Some(address) = line["address"].as_str() {
             let address = address.parse()?;
-            std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::stderr()));
+            std::thread::spawn(move || pass_on(log));
             return Ok(address);
         }
         start = seen.len();
     }
     bail!("the server does not start: {}", seen.trim())
+}
+
+/// What the server warns of goes to the user; a line for each request is no news.
+#[expect(clippy::print_stderr, reason = "what the server says to whoever runs it")]
+fn pass_on(log: impl BufRead) {
+    for line in log.lines().map_while(Result::ok).filter(|line| !line.contains("\"level\":\"INFO\"")) {
+        eprintln!("{line}");
+    }
 }

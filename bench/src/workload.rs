@@ -60,7 +60,7 @@ impl Workload {
 
     /// The whole requests, ready for the wire.
     pub(crate) fn requests(self) -> impl Iterator<Item = Vec<u8>> {
-        self.tokens.into_iter().map(|token| request(&token))
+        self.tokens.into_iter().map(|token| request(&token, RESOURCE))
     }
 }
 
@@ -75,12 +75,12 @@ fn sign(simulator: &Simulator, count: usize) -> Vec<String> {
 }
 
 /// As the Hub's own client asks.
-fn request(id_token: &str) -> Vec<u8> {
+pub(crate) fn request(id_token: &str, resource: &str) -> Vec<u8> {
     let body = json!({
         "grant_type": GRANT_TYPE,
         "subject_token_type": token_type::ID_TOKEN,
         "subject_token": id_token,
-        "resource": RESOURCE,
+        "resource": resource,
     });
     let body = body.to_string();
     let head = "POST /oauth/token HTTP/1.1\r\nhost: bench.example.com\r\ncontent-type: application/json";

@@ -7,7 +7,7 @@ mod conventions;
 
 use crate::step::{Result, now, run as execute, step};
 use crate::workspace::Workspace;
-use crate::{test, tools};
+use crate::{soak, test, tools};
 
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run(workspace: &Workspace) -> Result {
@@ -39,8 +39,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         execute(doc.env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     test::run(workspace, &[])?;
+    soak::run_short(workspace)?;
     println!(
-        "\nci passed in {:.0} s: format, conventions, arrows, clippy, bans, licences, sources, documentation, tests",
+        "\nci passed in {:.0} s: format, conventions, arrows, clippy, bans, licences, sources, documentation, tests, soak",
         start.elapsed().as_secs_f64()
     );
     Ok(())

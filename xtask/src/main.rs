@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod demo;
 mod dist;
+mod soak;
 mod step;
 mod test;
 mod tools;
@@ -22,6 +23,7 @@ The project's own commands.
     cargo xtask test [ARGS]         all tests; ARGS go to `cargo test`
     cargo xtask ci                  all that must hold before a change is merged
     cargo xtask bench [ARGS]        what an exchange costs, beside what its cryptography costs
+    cargo xtask soak [--seconds N]  the server under load as everything around it changes, for ten minutes
     cargo xtask dist [--figures]    the command line tool as one static file, and what it costs
 
 What they need beyond the Rust toolchain, they fetch into target/tools.";
@@ -48,13 +50,15 @@ fn run(arguments: &[String]) -> Result {
         "test" => test::run(&workspace, rest),
         "ci" => ci::run(&workspace),
         "bench" => bench::run(&workspace, rest),
+        "soak" => soak::run(&workspace, rest),
         "dist" => dist::run(&workspace, rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(())
         }
         unknown => {
-            Err(Failure::new(format!("expected demo, test, ci, bench or dist; found {unknown:?}\n\n{HELP}")))
+            let expected = "expected demo, test, ci, bench, soak or dist";
+            Err(Failure::new(format!("{expected}; found {unknown:?}\n\n{HELP}")))
         }
     }
 }
