@@ -26,7 +26,9 @@ impl Tally {
         let mut counts = self.counts();
         *counts.of.entry((kind, status)).or_default() += 1;
         if !expected.contains(&status) && counts.wrong.len() < 10 {
-            let text: String = String::from_utf8_lossy(body).chars().take(300).collect();
+            // Of an answer that has a token nothing is shown.
+            let body = if status == 200 { "a good answer".into() } else { String::from_utf8_lossy(body) };
+            let text: String = body.chars().take(300).collect();
             counts.wrong.push(format!("{kind}: expected {expected:?}, found {status}: {text}"));
         }
     }

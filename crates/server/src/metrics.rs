@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::IssuerUrl;
 use countersign_verify::IssuerHealth;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -229,14 +228,18 @@ impl Metrics {
         Recording { metrics: self, since: tokio::time::Instant::now() }
     }
 
-    /// Takes down how the keys of an issuer are doing.
-    pub(crate) fn note_health(&self, issuer: &IssuerUrl, health: &IssuerHealth) {
-        let issuer = OfIssuer { issuer: Arc::from(issuer.as_str()) };
-        if let Some(age) = health.key_set_age {
-            let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-            self.key_set_age.get_or_create(&issuer).set(age);
+    /// Takes down how the keys of all issuers are doing; those that were removed are forgotten.
+    pub(crate) fn note_health<'a>(&self, issuers: impl Iterator<Item = (&'a Arc<str>, IssuerHealth)>) {
+        self.key_set_age.clear();
+        self.key_set_failures.clear();
+        for (issuer, health) in issuers {
+            let issuer = OfIssuer { issuer: Arc::clone(issuer) };
+            if let Some(age) = health.key_set_age {
+                let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+                self.key_set_age.get_or_create(&issuer).set(age);
+            }
+            self.key_set_failures.get_or_create(&issuer).set(health.failures.into());
         }
-        self.key_set_failures.get_or_create(&issuer).set(health.failures.into());
     }
 
     /// Everything, as Prometheus reads it.

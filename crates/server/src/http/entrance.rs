@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use countersign_core::token_exchange::ErrorCode;
@@ -35,7 +35,7 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
     let span = traces::of_request(method, route.text(), &id, request.headers());
     request.extensions_mut().insert::<ExchangeId>(id.clone());
 
-    let purpose = route.purpose();
+    let purpose = route.purpose(request.headers());
     let admitted = purpose
         .map_or(Ok(()), |purpose| exchange.limits.admit(client, purpose, exchange.clock.unix_millis()));
     let mut response = match admitted {
@@ -73,12 +73,16 @@ impl Route {
         self.0.as_ref().map_or("none", MatchedPath::as_str)
     }
 
-    /// What its requests count as; health checks count as nothing.
-    fn purpose(&self) -> Option<Purpose> {
-        match self.text() {
+    /// What a request counts as; health checks count as nothing. Where an admin token is looked at, what is written in its
+    /// place is believed for now: if it is none, the answer says so, and is counted. Explanations cost as much as an exchange
+    /// and need no admin token.
+    fn purpose(&self, headers: &HeaderMap) -> Option<Purpose> {
+        let route = self.text();
+        let asks_for_proof = route == "/oauth/introspect" || route.starts_with("/api/");
+        match route {
             "/healthz" | "/readyz" => None,
-            "/oauth/introspect" => Some(Purpose::Proven),
-            api if api.starts_with("/api/") => Some(Purpose::Proven),
+            "/api/v1/explain" => Some(Purpose::Anybodys),
+            _ if asks_for_proof && headers.contains_key(header::AUTHORIZATION) => Some(Purpose::Proven),
             _ => Some(Purpose::Anybodys),
         }
     }

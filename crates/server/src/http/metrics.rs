@@ -31,9 +31,8 @@ async fn metrics(State(Watched { app, doorkeeper }): State<Watched>) -> Response
         in_flight: exchange.limits.in_flight(),
         signing_key_age: exchange.clock.now().since(exchange.signer.keys().active_from()),
     };
-    for (issuer, health) in exchange.issuers.health() {
-        exchange.metrics.note_health(issuer, &health);
-    }
+    let issuers = exchange.issuers.all();
+    exchange.metrics.note_health(issuers.iter().map(|issuer| (&issuer.label, issuer.keys.health())));
     let kind = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     match exchange.metrics.written(levels) {
         Ok(text) => (kind, text).into_response(),

@@ -111,6 +111,18 @@ async fn l6_guesses_at_a_registrys_secret_are_counted() {
     for expected in [401, 401, 401, 429] {
         assert_eq!(guess().await, expected);
     }
+    let explain = || {
+        let body = serde_json::json!({ "id_token": "x.y.z", "resource": RESOURCE }).to_string();
+        let request = stage.http.post(format!("{}/api/v1/explain", stage.url)).body(body);
+        request
+            .header("x-forwarded-for", "192.0.2.67")
+            .header("authorization", "Bearer x")
+            .header("content-type", "application/json")
+    };
+    for _ in 0..3 {
+        assert_ne!(answer(explain()).await.0, 429);
+    }
+    assert_eq!(answer(explain()).await.0, 429, "an explanation costs as much as an exchange, whoever asks");
     assert_eq!(exchange(&stage, ATTACKER, &stage.token()).await.0, 200, "guesses have a budget of their own");
 }
 
