@@ -10,6 +10,8 @@ mod issuer;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod name_server;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod resource;
