@@ -77,6 +77,8 @@ pub struct Tokens {
     pub end_with_id_token: bool,
     /// The age at which a signing key is succeeded by a new one.
     pub rotate_keys_after: Duration,
+    /// How long registries may keep a status list.
+    pub status_ttl: Duration,
     /// Stands before tokens for repositories and packages, so that scanners find leaked ones.
     pub prefix: String,
     /// Stands before tokens for users.
@@ -272,6 +274,7 @@ fn parse_tokens(raw: RawTokens) -> Result<Tokens, Misfit> {
         lifetime,
         end_with_id_token: raw.end_with_id_token,
         rotate_keys_after: rotate_keys_after(raw.rotate_keys_after)?,
+        status_ttl: status_ttl(raw.status_ttl)?,
         prefix: parse_prefix(raw.prefix, "hf_jwt_")?,
         user_prefix: parse_prefix(raw.user_prefix, "hf_oauth_")?,
     })
@@ -287,6 +290,16 @@ fn rotate_keys_after(written: Option<toml::Spanned<raw::WrittenDuration>>) -> Re
             &written,
             "tokens.rotate_keys_after: expected 24h or more, such as 2160h for 90 days",
         )),
+    }
+}
+
+fn status_ttl(written: Option<toml::Spanned<raw::WrittenDuration>>) -> Result<Duration, Misfit> {
+    match written {
+        None => Ok(Duration::from_secs(15)),
+        Some(written) if (Duration::from_secs(2)..=Duration::from_mins(5)).contains(&written.get_ref().0) => {
+            Ok(written.get_ref().0)
+        }
+        Some(written) => Err(Misfit::at(&written, "tokens.status_ttl: expected 2s to 5m, such as 15s")),
     }
 }
 

@@ -30,6 +30,7 @@ use crate::limits::Limits;
 use crate::metrics::{Ending, Metrics};
 use crate::publishers::PublisherCache;
 use crate::signing::Signer;
+use crate::status::{self, StatusLists};
 use crate::store::{Exchange, ExchangeId, Store, StoreError, Verdict};
 use crate::traces::TARGET;
 
@@ -50,6 +51,8 @@ pub struct TokenExchange {
     pub publishers: PublisherCache,
     /// What our tokens are signed with.
     pub signer: Signer,
+    /// Where they have their places in status lists.
+    pub status_lists: StatusLists,
     /// The ledger.
     pub store: Arc<dyn Store>,
     /// The time.
@@ -174,11 +177,13 @@ impl TokenExchange {
         // Read again: the issuer's keys and the store may have kept us waiting.
         let now = self.clock.now();
         let lifetime = self.lifetime(token, now)?;
-        let claims = self.claims(&grant, token, id, now, lifetime);
+        let status = self.status_lists.next(now, &*self.randomness);
+        let mut claims = self.claims(&grant, token, id, now, lifetime);
+        claims.status = Some(status::claim(&status, &self.own));
         let span = tracing::trace_span!(target: TARGET, "sign");
         let access_token =
             span.in_scope(|| self.signer.keys().sign(&claims, self.prefix(grant.resource())))?;
-        match self.record(record::issued(id, &grant, token, issuer, now, claims.exp)).await? {
+        match self.record(record::issued(id, &grant, token, issuer, status, &claims)).await? {
             Verdict::Recorded => {
                 let scope = scope.map(|_| grant.permission());
                 Ok(Some(TokenResponse::bearer(access_token, lifetime.as_secs(), scope)))

@@ -18,6 +18,7 @@ mod introspect;
 mod metadata;
 mod metrics;
 mod revoke;
+mod status;
 mod token;
 
 pub use health::Readiness;
@@ -42,6 +43,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/oauth/token", post(token::exchange))
         .route("/oauth/revoke", post(revoke::revoke))
         .route("/oauth/introspect", post(introspect::introspect))
+        .route("/status/{list}", get(status::list))
         .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
         .route("/.well-known/openid-configuration", get(metadata::openid_configuration))
         .route("/.well-known/jwks.json", get(metadata::jwks))

@@ -16,5 +16,6 @@ pub mod metrics;
 pub mod publishers;
 pub mod serve;
 pub mod signing;
+pub mod status;
 pub mod store;
 pub mod traces;

@@ -24,6 +24,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::publishers::PublisherCache;
 use crate::signing::{EncryptionKey, Signer};
+use crate::status::StatusLists;
 use crate::store::{SqliteStore, Store};
 use housekeeping::{follow, tidy};
 
@@ -94,6 +95,7 @@ impl Server {
         issuers.refresh(&*store).await?;
         let exchange = TokenExchange {
             issuers,
+            status_lists: StatusLists::new(config.tokens.status_ttl),
             own,
             audience,
             tokens: config.tokens,

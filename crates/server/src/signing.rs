@@ -127,6 +127,11 @@ impl Keys {
         self.active.sign(claims, prefix)
     }
 
+    /// Makes a status list of its claims: a JWS of type `statuslist+jwt`.
+    pub fn sign_status_list(&self, claims: &Value) -> Result<String, SigningError> {
+        self.active.sign_status_list(claims)
+    }
+
     /// The JWK set (RFC 7517 §5) with the public keys.
     pub fn jwks(&self) -> &Value {
         &self.jwks

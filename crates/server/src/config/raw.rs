@@ -85,6 +85,9 @@ pub(super) struct RawTokens {
     pub(super) end_with_id_token: bool,
     /// The age at which a signing key is succeeded by a new one, such as `2160h` (90 days, the default); at least `24h`.
     pub(super) rotate_keys_after: Option<Spanned<WrittenDuration>>,
+    /// How long a registry may keep a status list, and so the longest that it takes a revoked token: `15s` by default,
+    /// `2s` to `5m`. It goes on with its copy for 20 times as long while it cannot reach the server.
+    pub(super) status_ttl: Option<Spanned<WrittenDuration>>,
     /// Stands before tokens for repositories and packages. Default: `hf_jwt_`.
     pub(super) prefix: Option<Spanned<String>>,
     /// Stands before tokens for users. Default: `hf_oauth_`.

@@ -2,12 +2,12 @@
 
 use countersign_core::decision::Notice;
 use countersign_core::time::LEEWAY;
-use countersign_core::{Grant, Permission, Provider, Resource, UnixTime, VerifiedToken};
+use countersign_core::{AccessTokenClaims, Grant, Permission, Provider, Resource, UnixTime, VerifiedToken};
 use serde::{Serialize, Serializer};
 
 use super::error::ExchangeError;
 use crate::issuers::Issuer;
-use crate::store::{Exchange, ExchangeId, Issuance, Outcome};
+use crate::store::{Exchange, ExchangeId, Issuance, Outcome, StatusEntry};
 
 /// The part of a record that only people read, as JSON.
 #[derive(Serialize)]
@@ -30,8 +30,8 @@ pub(super) fn issued(
     grant: &Grant,
     token: &VerifiedToken,
     issuer: &Issuer,
-    now: UnixTime,
-    expires_at: UnixTime,
+    status: StatusEntry,
+    claims: &AccessTokenClaims,
 ) -> Exchange {
     let detail = Detail {
         explanation: None,
@@ -41,7 +41,7 @@ pub(super) fn issued(
     };
     Exchange {
         id: id.clone(),
-        at: now,
+        at: claims.iat,
         resource: Some(grant.resource().clone()),
         issuer: Some(token.issuer().to_string()),
         subject: Some(token.subject().to_owned()),
@@ -53,8 +53,8 @@ pub(super) fn issued(
             id_token: token.replay_key().clone(),
             max_exchanges: issuer.max_exchanges,
             forget_at: token.expires_at() + LEEWAY,
-            expires_at,
-            status: None,
+            expires_at: claims.exp,
+            status: Some(status),
         })),
         detail: detail.written(),
     }

@@ -5,6 +5,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::{AccessToken, AccessTokenClaims, UnixTime};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{EncryptionKey, SigningError};
@@ -16,6 +17,8 @@ pub(super) struct SigningKey {
     pair: EcdsaKeyPair,
     /// The encoded header with the dot behind it: the same for every token.
     header: String,
+    /// The same for status lists.
+    status_list_header: String,
     jwk: Value,
 }
 
@@ -46,19 +49,27 @@ impl SigningKey {
 
     /// Makes a token: `prefix`, then a JWS (RFC 7515) of type `at+jwt` (RFC 9068 §2.1).
     pub(super) fn sign(&self, claims: &AccessTokenClaims, prefix: &str) -> Result<AccessToken, SigningError> {
-        let payload =
-            serde_json::to_vec(claims).map_err(|_| SigningError::Cryptography("write an access token"))?;
-        let mut token = String::with_capacity(prefix.len() + self.header.len() + payload.len() * 4 / 3 + 96);
+        self.jws(prefix, &self.header, claims).map(AccessToken::from)
+    }
+
+    /// Makes a status list: a JWS of type `statuslist+jwt`.
+    pub(super) fn sign_status_list(&self, claims: &Value) -> Result<String, SigningError> {
+        self.jws("", &self.status_list_header, claims)
+    }
+
+    fn jws(&self, prefix: &str, header: &str, claims: &impl Serialize) -> Result<String, SigningError> {
+        let payload = serde_json::to_vec(claims).map_err(|_| SigningError::Cryptography("write a token"))?;
+        let mut token = String::with_capacity(prefix.len() + header.len() + payload.len() * 4 / 3 + 96);
         token.push_str(prefix);
-        token.push_str(&self.header);
+        token.push_str(header);
         URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
         let signature = self
             .pair
             .sign(&SystemRandom::new(), &token.as_bytes()[prefix.len()..])
-            .map_err(|_| SigningError::Cryptography("sign an access token"))?;
+            .map_err(|_| SigningError::Cryptography("sign a token"))?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
-        Ok(AccessToken::from(token))
+        Ok(token)
     }
 
     fn from_pkcs8(document: &[u8]) -> Result<Self, SigningError> {
@@ -72,9 +83,13 @@ impl SigningKey {
         let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint.as_bytes());
         let kid = URL_SAFE_NO_PAD.encode(digest);
-        let header = json!({ "alg": "ES256", "kid": kid, "typ": "at+jwt" }).to_string();
+        let header = |typ: &str| {
+            let header = json!({ "alg": "ES256", "kid": kid, "typ": typ }).to_string();
+            format!("{}.", URL_SAFE_NO_PAD.encode(header))
+        };
+        let (header, status_list_header) = (header("at+jwt"), header("statuslist+jwt"));
         let jwk =
             json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "alg": "ES256", "use": "sig" });
-        Ok(Self { pair, header: format!("{}.", URL_SAFE_NO_PAD.encode(header)), jwk })
+        Ok(Self { pair, header, status_list_header, jwk })
     }
 }

@@ -84,6 +84,9 @@ impl HttpFetch {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .dns_resolver(VettedNames { network, resolver })
+            // Requests are seconds to minutes apart: a connection that was kept may have died in silence by then, and a new one
+            // is vetted anew.
+            .pool_max_idle_per_host(0)
             // Another crate in the build may switch these on.
             .no_gzip()
             .no_brotli()
