@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 }
 
 /// What is not the measurement itself: a part of it that runs in a process of its own, because a core is chosen per process,
-/// and the soak.
+/// the registry's side, and the soak.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
     /// Measures the cryptographic limit on the tokens in a folder, and prints it as JSON.
@@ -24,6 +24,8 @@ pub(crate) enum Part {
         /// Where the workload was written.
         folder: PathBuf,
     },
+    /// Measures what checking an access token costs a registry, beside its signature alone.
+    Registry,
     /// Keeps a server busy for a while as everything around it changes, and checks every verdict.
     Soak(crate::soak::Options),
 }

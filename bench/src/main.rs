@@ -15,6 +15,7 @@ mod limit;
 mod load;
 mod pinning;
 mod rate;
+mod registry;
 mod report;
 mod server;
 mod soak;
@@ -36,6 +37,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     match arguments.part {
         Some(Part::Limit { folder }) => limit::measure(&folder),
+        Some(Part::Registry) => registry::measure(),
         Some(Part::Soak(options)) => soak::run(&options),
         None => run(&arguments.options),
     }

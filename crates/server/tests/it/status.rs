@@ -84,13 +84,14 @@ async fn i17_invariant_8_status_lists_end_tokens_within_their_ttl_on_every_node(
     assert_eq!(code(&registry, &stage, &disabled).await, "good", "nobody else's token");
 
     // Tokens that were not touched themselves end with their publisher.
-    let state = PublisherState::Disabled;
-    let change = PublisherChange::SetState { id: removed.clone(), expected: None, state };
-    stage.change(change).await.unwrap();
+    let switch = async |state| {
+        let change = PublisherChange::SetState { id: removed.clone(), expected: None, state };
+        stage.change(change).await.unwrap()
+    };
+    switch(PublisherState::Disabled).await;
     ttl_passes(&stage).await;
     assert_eq!(code(&registry, &stage, &disabled).await, "revoked");
-    let state = PublisherState::Enabled;
-    stage.change(PublisherChange::SetState { id: removed.clone(), expected: None, state }).await.unwrap();
+    switch(PublisherState::Enabled).await;
     let last = issued_by(&stage, &stage.url).await;
     ttl_passes(&stage).await;
     assert_eq!(code(&registry, &stage, &disabled).await, "revoked", "enabling brings no token back");
