@@ -21,7 +21,7 @@ mod process;
 use crate::limits::Limited;
 use process::Process;
 
-/// What is counted and measured. Gauges that are known elsewhere are read when somebody asks ([`Metrics::written`]).
+/// What is counted and measured. Gauges that are known elsewhere are read when somebody asks.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
