@@ -34,7 +34,8 @@ impl FromRequestParts<Arc<App>> for Caller {
         }
         // Those who run the server may do so with programs; those who are let in may not fill it with what they make up.
         if token.role == Role::Maintainer && parts.method != Method::GET {
-            app.exchange.limits.admit_change(&token.id, app.exchange.clock.unix_millis())?;
+            let admitted = app.exchange.limits.admit_change(&token.id, app.exchange.clock.unix_millis());
+            admitted.inspect_err(|too_many| app.exchange.metrics.limited(too_many.what))?;
         }
         let request = parts.extensions.get::<ExchangeId>().cloned();
         Ok(Self { token, request: request.unwrap_or_else(|| app.exchange.fresh_id()), now })
