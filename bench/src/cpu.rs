@@ -1,6 +1,7 @@
 //! The processor time of processes.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -12,6 +13,14 @@ pub(crate) fn seconds_of(process: u32) -> anyhow::Result<f64> {
     let path = format!("/proc/{process}/stat");
     let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}; Linux is needed"))?;
     ticks(&stat).map(|ticks| f64::from(ticks) / TICKS_PER_SECOND).with_context(|| format!("{path} is odd"))
+}
+
+/// Seconds that this thread has run so far, to the nanosecond: the first field of `schedstat`.
+pub(crate) fn seconds_of_this_thread() -> anyhow::Result<f64> {
+    const PATH: &str = "/proc/thread-self/schedstat";
+    let text = fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}; Linux is needed"))?;
+    let nanos = text.split(' ').next().and_then(|field| field.parse().ok());
+    nanos.map(|nanos| Duration::from_nanos(nanos).as_secs_f64()).with_context(|| format!("{PATH} is odd"))
 }
 
 /// The second field is the program's name in parentheses and may hold anything, so counting begins behind the last one.
