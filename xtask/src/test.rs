@@ -9,6 +9,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     tools::python::install(workspace)?;
     tools::node::install(workspace)?;
     tools::tmux::install()?;
+    tools::postgresql::install()?;
     build(workspace)?;
     step("cargo test", || execute(workspace.cargo(["test", "--workspace", "--all-features"]).args(arguments)))
 }

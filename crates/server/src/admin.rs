@@ -41,7 +41,15 @@ pub struct AdminToken {
     pub last_used_at: Option<UnixTime>,
 }
 
+/// Seconds for which a use is not written down again: asking must stay cheap.
+const USE_PRECISION: i64 = 60;
+
 impl AdminToken {
+    /// Whether a use at `now` is worth writing down.
+    pub fn use_is_news(&self, now: UnixTime) -> bool {
+        self.last_used_at.is_none_or(|last| now.as_seconds() - last.as_seconds() >= USE_PRECISION)
+    }
+
     /// Whether it is about that resource, by its canonical text.
     pub fn covers(&self, resource: &str) -> bool {
         any_matches(&self.resources, resource)
@@ -145,6 +153,11 @@ impl NewAdminToken {
 /// Whether one of the patterns means that resource, by its canonical text.
 pub fn any_matches(patterns: &[ResourcePattern], resource: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches_text(resource))
+}
+
+/// Whether something is about a resource that one of the patterns means; all is where there are none.
+pub fn is_within(patterns: Option<&[ResourcePattern]>, resource: Option<&str>) -> bool {
+    patterns.is_none_or(|patterns| resource.is_some_and(|resource| any_matches(patterns, resource)))
 }
 
 /// What an admin token may do.

@@ -5,8 +5,10 @@ use countersign_server::store::{Actor, Author, ExchangeId};
 
 pub(crate) mod admin_token;
 pub(crate) mod audit;
+pub(crate) mod copy;
 pub(crate) mod exchanges;
 pub(crate) mod keys;
+pub(crate) mod migrate;
 pub(crate) mod presets;
 pub(crate) mod publisher;
 

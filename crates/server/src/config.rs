@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_core::{Audience, PublicUrl};
+use secrecy::SecretString;
 use thiserror::Error;
 
+mod database;
 mod issuer;
 mod limits;
 mod raw;
 mod tracing;
 
+pub use database::{Database, DatabaseTls, PostgresSettings};
 pub use issuer::{IssuerSettings, KeySettings};
 pub use limits::{LimitSettings, Proxies};
 pub use raw::{ErrorProfile, ForwardingHeader, LogFormat};
@@ -31,8 +34,8 @@ pub struct Config {
     pub plain_listen: Option<SocketAddr>,
     /// Certificate chain and private key, in PEM.
     pub tls: Option<Tls>,
-    /// The file of the SQLite database.
-    pub database: PathBuf,
+    /// Where the state is kept.
+    pub database: Database,
     /// The file with the key that signing keys are encrypted with.
     pub encryption_key_file: PathBuf,
     /// The program, with its arguments, that prints that key instead; never empty.
@@ -85,6 +88,13 @@ pub struct Tokens {
     pub user_prefix: String,
 }
 
+/// What the environment adds to the file.
+#[derive(Debug, Default)]
+pub struct Environment {
+    /// `COUNTERSIGN_DATABASE_URL`: takes the place of `database`, and may hold a password.
+    pub database_url: Option<SecretString>,
+}
+
 /// Why the server does not start. The text says where and what to do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -131,31 +141,36 @@ impl Misfit {
 }
 
 impl Config {
-    /// Reads a file. Relative paths in it are relative to its folder.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    /// Reads a file. Relative paths in it are relative to its folder. `given` is what the environment says.
+    pub fn load(path: &Path, given: &Environment) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, path)
+        Self::parse_in(given, &text, path)
     }
 
     /// The configuration without a file: SQLite under `./countersign-data`, loopback, github.com and gitlab.com.
-    pub fn without_file() -> Result<Self, ConfigError> {
-        Self::parse("", Path::new(""))
+    pub fn without_file(given: &Environment) -> Result<Self, ConfigError> {
+        Self::parse_in(given, "", Path::new(""))
+    }
+
+    /// Makes a configuration of the text of a file at `path`, in an environment that adds nothing.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        Self::parse_in(&Environment::default(), text, path)
     }
 
     /// Makes a configuration of the text of a file at `path`.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+    pub fn parse_in(given: &Environment, text: &str, path: &Path) -> Result<Self, ConfigError> {
         let raw: RawConfig = toml::from_str(text)
             .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::from_raw(raw, folder).map_err(|Misfit { offset, message }| ConfigError::Invalid {
+        Self::from_raw(raw, folder, given).map_err(|Misfit { offset, message }| ConfigError::Invalid {
             path: path.to_owned(),
             line: text[..offset.min(text.len())].matches('\n').count() + 1,
             message,
         })
     }
 
-    fn from_raw(raw: RawConfig, folder: &Path) -> Result<Self, Misfit> {
+    fn from_raw(raw: RawConfig, folder: &Path, given: &Environment) -> Result<Self, Misfit> {
         let tls =
             raw.tls.map(|tls| Tls { certificate: folder.join(tls.certificate), key: folder.join(tls.key) });
         let listen = match &raw.listen {
@@ -183,11 +198,9 @@ impl Config {
                            set public_url = \"https://…\"";
             return Err(Misfit { offset, message: message.to_owned() });
         }
-        let database = match &raw.database {
-            Some(database) => folder.join(parse_database(database)?),
-            None => folder.join("countersign-data/countersign.db"),
-        };
-        let beside = database.parent().unwrap_or(Path::new("")).join("encryption.key");
+        let given = given.database_url.as_ref();
+        let database = Database::parse(raw.database.as_ref(), given, raw.postgres.as_ref(), folder)?;
+        let beside = database.folder(folder).join("encryption.key");
         Ok(Self {
             listen,
             plain_listen,
@@ -243,16 +256,6 @@ fn parse_plain_address(text: &toml::Spanned<String>) -> Result<SocketAddr, Misfi
         text,
         format!("plain_listen: expected a loopback address such as 127.0.0.1:8080, found {address}"),
     ))
-}
-
-fn parse_database(text: &toml::Spanned<String>) -> Result<&str, Misfit> {
-    let path = text.get_ref().strip_prefix("sqlite:").filter(|path| !path.is_empty());
-    path.ok_or_else(|| {
-        Misfit::at(
-            text,
-            "database: expected sqlite:PATH, such as sqlite:countersign-data/countersign.db".to_owned(),
-        )
-    })
 }
 
 fn parse_tokens(raw: RawTokens) -> Result<Tokens, Misfit> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use countersign_server::clock::{SystemClock, SystemRandomness};
-use countersign_server::config::{Config, LogFormat};
+use countersign_server::config::{Config, Environment, LogFormat};
 use countersign_server::serve::{Server, Surroundings};
 use countersign_server::traces::Traces;
 use secrecy::SecretString;
@@ -45,6 +45,10 @@ enum Command {
     /// Verifies, exports and prunes the audit log in the local database.
     #[command(subcommand)]
     Audit(command::audit::Command),
+    /// Makes the tables of the database, or brings them up to date.
+    Migrate(command::migrate::Arguments),
+    /// Copies everything from a file of SQLite into an empty PostgreSQL database, to go on there with several nodes.
+    Copy(command::copy::Arguments),
     /// Shows what is known of each CI provider: fields, ids, refused events.
     Presets(command::presets::Arguments),
     /// Shows the latest exchanges in the local database, refused ones with their whole explanation.
@@ -84,6 +88,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::AdminToken(command) => runtime.block_on(command.run()),
         Command::Keys(command) => runtime.block_on(command.run()),
         Command::Audit(command) => runtime.block_on(command.run()),
+        Command::Migrate(arguments) => runtime.block_on(arguments.run()),
+        Command::Copy(arguments) => runtime.block_on(arguments.run()),
         Command::Presets(arguments) => {
             arguments.run();
             Ok(())
@@ -94,11 +100,21 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 impl Common {
     fn load(&self) -> anyhow::Result<Config> {
+        self.load_with(None)
+    }
+
+    /// The same with another database.
+    fn load_with(&self, database: Option<SecretString>) -> anyhow::Result<Config> {
         const DEFAULT: &str = "countersign.toml";
         // A link that leads nowhere is a file that cannot be read, not a file that is not there.
         let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
         let path = self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT)).filter(is_there));
-        Ok(path.map_or_else(Config::without_file, |path| Config::load(&path))?)
+        let database_url = database.or_else(|| variable("COUNTERSIGN_DATABASE_URL").map(Into::into));
+        let given = Environment { database_url };
+        Ok(match path {
+            Some(path) => Config::load(&path, &given),
+            None => Config::without_file(&given),
+        }?)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::publishers::PublisherCache;
 use crate::signing::{EncryptionKey, Signer};
 use crate::status::StatusLists;
-use crate::store::{SqliteStore, Store};
+use crate::store::{self, IfMissing, Store};
 use housekeeping::{follow, tidy};
 
 /// How long a stopping server waits for requests that it has accepted.
@@ -81,7 +81,7 @@ impl Server {
             Some(url) => url,
             None => own_url(listener.local_addr()?, tls.is_some())?,
         };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database)?);
+        let store = store::open(&config.database, IfMissing::Make).await?;
         let encryption = encryption_key(&config, &surroundings, &*store).await?;
         let issuer = own.as_str().parse()?;
         let audience = config.tokens.audience.clone().unwrap_or_else(|| Audience::from(&own));

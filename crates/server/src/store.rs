@@ -7,10 +7,13 @@ use thiserror::Error;
 
 pub mod audit;
 mod column;
+pub mod copy;
 mod database_error;
 mod exchange;
 mod issuer;
+mod open;
 mod page;
+mod postgres;
 mod publisher;
 pub mod sqlite;
 
@@ -20,7 +23,9 @@ pub use exchange::{
     Exchange, ExchangeFilter, ExchangeId, Issuance, Outcome, RecordedExchange, StatusEntry, Verdict,
 };
 pub use issuer::StoredIssuer;
+pub use open::{IfMissing, open};
 pub use page::{Page, Part};
+pub use postgres::PostgresStore;
 pub use publisher::{
     Conflict, IdempotencyKey, ListedPublisher, PublisherChange, PublisherFilter, UnreadablePublisher,
 };
@@ -193,6 +198,9 @@ pub enum StoreError {
     /// The schema is newer than this program, or cannot be brought up to date.
     #[error("the database's schema cannot be used: {0}")]
     Schema(String),
+    /// The settings of the database do not work.
+    #[error("the database cannot be used as it is set up: {0}")]
+    Settings(String),
     /// There is no database.
     #[error(
         "there is no database {path}; run this in the server's folder or with its --config, or start the server, which makes it"

@@ -17,8 +17,9 @@ const ALLOWED: [(&str, &[&str]); 9] = [
 ];
 
 /// What only some crates may bring, and nobody else may have below it.
-const EFFECTS: [(&str, &[&str]); 6] = [
+const EFFECTS: [(&str, &[&str]); 7] = [
     ("rusqlite", &["countersign-server"]),
+    ("tokio-postgres", &["countersign-server"]),
     ("axum", &["countersign-server", "countersign-simulator", "countersign", "countersign-bench"]),
     ("reqwest", &["countersign-verify", "countersign-server", "countersign-bench"]),
     ("ureq", &["countersign-client", "countersign"]),

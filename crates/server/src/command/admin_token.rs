@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use countersign_server::admin::{AdminToken, NewAdminToken, ResourcePattern, Role};
 use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness};
-use countersign_server::store::{SqliteStore, Store as _};
+use countersign_server::store::{self, IfMissing, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{author, say, written};
@@ -76,9 +76,9 @@ impl Add {
     async fn run(self) -> anyhow::Result<()> {
         let lifetime = Duration::from_hours(24) * self.days;
         let new = NewAdminToken::new(self.name, self.role, self.resources, lifetime)?;
-        let store = SqliteStore::open(&self.common.load()?.database)?;
+        let store = store::open(&self.common.load()?.database, IfMissing::Make).await?;
         if let Some(path) = self.secret_file {
-            return register(&store, new, &path).await;
+            return register(&*store, new, &path).await;
         }
         let (token, secret) = new.made(SystemClock.now(), &SystemRandomness);
         store.add_admin_token(token.clone(), &author()).await?;
@@ -93,7 +93,7 @@ impl Add {
 }
 
 /// Makes the token of the secret in a file, once.
-async fn register(store: &SqliteStore, new: NewAdminToken, path: &Path) -> anyhow::Result<()> {
+async fn register(store: &dyn Store, new: NewAdminToken, path: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let secret = SecretString::from(text.trim());
     let token = new.made_with(&secret, SystemClock.now(), &SystemRandomness)?;
@@ -110,7 +110,8 @@ async fn register(store: &SqliteStore, new: NewAdminToken, path: &Path) -> anyho
 
 impl List {
     async fn run(self) -> anyhow::Result<()> {
-        let tokens = SqliteStore::open_existing(&self.common.load()?.database)?.admin_tokens().await?;
+        let tokens =
+            store::open(&self.common.load()?.database, IfMissing::Refuse).await?.admin_tokens().await?;
         if self.json {
             say(&serde_json::to_string_pretty(&tokens)?);
             return Ok(());
@@ -137,7 +138,7 @@ impl List {
 
 impl Remove {
     async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
         if !store.remove_admin_token(&self.id, &author()).await? {
             bail!("there is no admin token {}; `admin-token list` shows those there are", self.id);
         }

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Subcommand;
 use countersign_server::store::audit::ChainHead;
-use countersign_server::store::{ChangeFilter, ExchangeFilter, Page, SqliteStore, Store as _};
+use countersign_server::store::{self, ChangeFilter, ExchangeFilter, IfMissing, Page};
 use serde_json::json;
 
 use super::say;
@@ -44,7 +44,7 @@ impl Command {
 
 impl Verify {
     async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
         match store.verify_audit_log(self.heads).await? {
             Ok(verified) => {
                 say(&format!("in order: {} rows in {} batches", verified.rows, verified.batches));
@@ -61,7 +61,7 @@ impl Verify {
 impl Export {
     async fn run(self) -> anyhow::Result<()> {
         const PART: u32 = 1_000;
-        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
         let mut page = Page::first(PART);
         loop {
             let part = store.exchanges(&ExchangeFilter::default(), &page).await?;

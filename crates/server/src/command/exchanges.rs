@@ -1,6 +1,6 @@
 //! `countersign-server exchanges`.
 
-use countersign_server::store::{ExchangeFilter, Page, RecordedExchange, SqliteStore, Store as _};
+use countersign_server::store::{self, ExchangeFilter, IfMissing, Page, RecordedExchange};
 
 use super::{say, written};
 use crate::Common;
@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
         let exchanges = store.exchanges(&ExchangeFilter::default(), &Page::first(self.limit)).await?.entries;
         if self.json {
             say(&serde_json::to_string_pretty(&exchanges)?);

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use countersign_server::clock::SystemRandomness;
 use countersign_server::signing::{self, EncryptionKey, LEAD};
-use countersign_server::store::{SealedKey, SqliteStore, Store as _};
+use countersign_server::store::{self, IfMissing, SealedKey};
 
 use super::{author, say, written};
 use crate::{Common, encryption_key};
@@ -56,7 +56,8 @@ impl Command {
 
 impl List {
     async fn run(self) -> anyhow::Result<()> {
-        let keys = SqliteStore::open_existing(&self.common.load()?.database)?.signing_keys().await?;
+        let keys =
+            store::open(&self.common.load()?.database, IfMissing::Refuse).await?.signing_keys().await?;
         if keys.is_empty() {
             say("no signing keys: the server makes the first one when it starts");
         }
@@ -70,7 +71,7 @@ impl List {
 impl Rotate {
     async fn run(self) -> anyhow::Result<()> {
         let config = self.common.load()?;
-        let store = SqliteStore::open_existing(&config.database)?;
+        let store = store::open(&config.database, IfMissing::Refuse).await?;
         let encryption = EncryptionKey::load(
             encryption_key(&config)?.as_ref(),
             &config.encryption_key_file,
@@ -78,7 +79,7 @@ impl Rotate {
             &SystemRandomness,
         )?;
         let lead = if self.now { Duration::ZERO } else { LEAD };
-        let key = signing::rotate(&store, &encryption, lead, &author(), &SystemRandomness).await?;
+        let key = signing::rotate(&*store, &encryption, lead, &author(), &SystemRandomness).await?;
         say(&described(&key));
         Ok(())
     }
@@ -86,7 +87,7 @@ impl Rotate {
 
 impl Revoke {
     async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
         if !store.revoke_signing_key(&self.kid, &author()).await? {
             bail!("there is no signing key {} in use; `keys list` shows those there are", self.kid);
         }

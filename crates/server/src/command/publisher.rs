@@ -8,9 +8,7 @@ use countersign_core::publisher::{PublisherId, PublisherState, RawRules, Revisio
 use countersign_core::{IssuerUrl, Permission, Provider, Publisher, Resource, Rules, Scalar};
 use countersign_server::clock::{SystemClock, SystemRandomness, fresh_id};
 use countersign_server::issuers::choose;
-use countersign_server::store::{
-    ListedPublisher, Page, PublisherChange, PublisherFilter, SqliteStore, Store as _,
-};
+use countersign_server::store::{self, IfMissing, ListedPublisher, Page, PublisherChange, PublisherFilter};
 
 use super::{author, say, written};
 use crate::Common;
@@ -116,23 +114,21 @@ impl Add {
         };
         let add = PublisherChange::Add { publisher: Box::new(publisher.clone()), pending_until: None };
         // A new publisher conflicts with nothing: its id is fresh.
-        let _added =
-            SqliteStore::open(&config.database)?.change_publishers(vec![add], &author(), None).await?;
+        let _added = store::open(&config.database, IfMissing::Make)
+            .await?
+            .change_publishers(vec![add], &author(), None)
+            .await?;
         if self.json {
             return show_json(&publisher);
         }
-        say(&format!(
-            "{}\n{}",
-            described(&publisher),
-            line("database", &config.database.display().to_string())
-        ));
+        say(&format!("{}\n{}", described(&publisher), line("database", &config.database.to_string())));
         Ok(())
     }
 }
 
 impl List {
     async fn run(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
         let filter = PublisherFilter { resource: self.resource, ..PublisherFilter::default() };
         let publishers = store.publishers(&filter, &Page::first(u32::MAX - 1)).await?.entries;
         if self.json {
@@ -150,7 +146,7 @@ impl List {
 
 impl Change {
     async fn set_state(self, state: PublisherState) -> anyhow::Result<()> {
-        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
         let change = PublisherChange::SetState { id: self.id.clone(), expected: None, state };
         let changed = store.change_publishers(vec![change], &author(), None).await?;
         let done = if state == PublisherState::Enabled { "enabled" } else { "disabled" };
@@ -158,7 +154,7 @@ impl Change {
     }
 
     async fn remove(self) -> anyhow::Result<()> {
-        let store = SqliteStore::open_existing(&self.common.load()?.database)?;
+        let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
         let resource = store.publisher(&self.id).await?.map(|publisher| publisher.resource());
         let change = PublisherChange::Remove { id: self.id.clone(), expected: None };
         let removed = store.change_publishers(vec![change], &author(), None).await?;

@@ -24,10 +24,13 @@ pub(super) struct RawConfig {
     /// A proxy in front of the server terminates TLS: plain HTTP may listen on any address.
     #[serde(default)]
     pub(super) behind_tls_proxy: bool,
-    /// Where publishers, ledger and keys are kept: `sqlite:PATH`, by default `sqlite:countersign-data/countersign.db`.
+    /// Where publishers, ledger and keys are kept: `sqlite:PATH`, by default `sqlite:countersign-data/countersign.db`, or
+    /// `postgres://USER@HOST[:PORT][,HOST…]/DATABASE` for several nodes. The variable `COUNTERSIGN_DATABASE_URL` takes its
+    /// place, and may hold the password, which this file may not. `sslmode` is `verify-full` (also written `require`) unless
+    /// the server is on this machine, or `disable`.
     pub(super) database: Option<Spanned<String>>,
     /// The file with the key that encrypts the signing keys in the database: 64 hexadecimal digits, made on first start.
-    /// Default: `encryption.key` beside the database. The variable `COUNTERSIGN_ENCRYPTION_KEY` takes its place.
+    /// Default: `encryption.key` beside the database, in `countersign-data` where that is PostgreSQL; all nodes need the same. The variable `COUNTERSIGN_ENCRYPTION_KEY` takes its place.
     pub(super) encryption_key_file: Option<PathBuf>,
     /// A program and its arguments that prints the key instead, asked once at each start: the way to a secret store. The
     /// variable goes before it, the file is not looked at.
@@ -39,6 +42,8 @@ pub(super) struct RawConfig {
     /// `text` (the default) or `json`.
     #[serde(default)]
     pub(super) log_format: LogFormat,
+    /// How to use PostgreSQL, if that is the database.
+    pub(super) postgres: Option<Spanned<RawPostgres>>,
     /// Files for TLS.
     pub(super) tls: Option<RawTls>,
     /// What the issued tokens are like.
@@ -60,6 +65,23 @@ pub(super) struct RawConfig {
     pub(super) audit: RawAudit,
     /// The issuers whose id tokens are exchanged. Replaces the built-in list, which has github.com and gitlab.com.
     pub(super) issuers: Option<Vec<Spanned<RawIssuer>>>,
+}
+
+/// `[postgres]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPostgres {
+    /// A file with the password and nothing else.
+    pub(super) password_file: Option<PathBuf>,
+    /// Root certificates in PEM that the server's certificate must come from. Default: those of the system.
+    pub(super) ca_file: Option<PathBuf>,
+    /// How many connections at most, 4 to 200. Default: 10.
+    pub(super) connections: Option<Spanned<u16>>,
+    /// How long a statement may take before it is given up, at most `30s`. Default: `5s`.
+    pub(super) statement_timeout: Option<Spanned<WrittenDuration>>,
+    /// `serve` brings the schema up to date by itself. Default: false, `countersign-server migrate` does.
+    #[serde(default)]
+    pub(super) migrate: bool,
 }
 
 /// `[tls]`

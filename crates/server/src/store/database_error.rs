@@ -14,6 +14,10 @@ pub struct DatabaseError {
 pub(super) enum Fault {
     /// A value that a row cannot have: one exchange of a batch may be to blame.
     Row,
+    /// Another transaction was in the way; the same again may succeed.
+    Race,
+    /// The connection, or the server behind it: another connection may do.
+    Connection,
     /// Anything else: a full disk, a lock that is held, a table that is missing.
     Other,
 }
@@ -21,6 +25,16 @@ pub(super) enum Fault {
 impl DatabaseError {
     pub(super) fn new(message: impl Into<String>, fault: Fault) -> Self {
         Self { message: message.into(), fault }
+    }
+
+    /// Whether another transaction was in the way.
+    pub(super) fn is_race(&self) -> bool {
+        self.fault == Fault::Race
+    }
+
+    /// Whether the same may succeed if it is tried again at once, on another connection.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self.fault, Fault::Race | Fault::Connection)
     }
 
     /// Whose fault it was.

@@ -5,8 +5,9 @@ use std::fmt;
 use countersign_core::publisher::{PublisherId, Revision};
 use countersign_core::{IssuerUrl, ReplayKey, Resource, Rules, UnixTime};
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::admin::ResourcePattern;
+use crate::admin::{ResourcePattern, is_within};
 
 /// One exchange to record: what was asked, and what was decided.
 #[derive(Clone, Debug)]
@@ -124,7 +125,7 @@ pub struct RecordedExchange {
     /// When the issued token was revoked.
     pub revoked_at: Option<UnixTime>,
     /// Claims and decision.
-    pub detail: serde_json::Value,
+    pub detail: Value,
 }
 
 /// Which exchanges to search for; what is `None` does not matter.
@@ -150,6 +151,31 @@ pub struct ExchangeFilter {
     pub live_at: Option<UnixTime>,
     /// Those for resources that one of these patterns means.
     pub within: Option<Vec<ResourcePattern>>,
+}
+
+impl ExchangeFilter {
+    /// Whether an exchange has the claim and a resource that were asked for: what no column of a table answers.
+    pub(super) fn admits(&self, exchange: &RecordedExchange) -> bool {
+        let has_claim = self.claim.as_ref().is_none_or(|(name, value)| exchange.has_claim(name, value));
+        has_claim && is_within(self.within.as_deref(), exchange.resource.as_deref())
+    }
+
+    /// Whether [`ExchangeFilter::admits`] has anything to ask.
+    pub(super) fn asks_for_more(&self) -> bool {
+        self.claim.is_some() || self.within.is_some()
+    }
+}
+
+impl RecordedExchange {
+    /// Whether the record has a claim of that name whose value reads so.
+    fn has_claim(&self, name: &str, value: &str) -> bool {
+        match self.detail.get("claims").and_then(|claims| claims.get(name)) {
+            Some(Value::String(text)) => text == value,
+            Some(Value::Number(number)) => number.to_string() == value,
+            Some(Value::Bool(boolean)) => boolean.to_string() == value,
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ use super::{
 use crate::admin::AdminToken;
 use changes::Stop;
 use journal::Journal;
+pub(super) use schema::BUSY_TIMEOUT;
 use writer::{Job, Writer};
 
 /// SQLite behind [`Store`]. Durable when it answers: `synchronous = FULL`.
@@ -145,7 +146,7 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 
@@ -292,7 +293,7 @@ impl Store for SqliteStore {
         else {
             return Ok(None);
         };
-        if admin_tokens::is_news(&token, now) {
+        if token.use_is_news(now) {
             let id = token.id.clone();
             self.write(move |transaction| admin_tokens::note_use(transaction, &id, now)).await?;
         }

@@ -1,6 +1,6 @@
 //! Bad configuration: the server does not start, and says which line and why.
 
-use countersign_server::config::{Config, KeySettings};
+use countersign_server::config::{Config, Database, DatabaseTls, Environment, KeySettings, PostgresSettings};
 use countersign_verify::Network;
 use std::path::Path;
 
@@ -14,9 +14,9 @@ fn check(text: &str, expected: &[&str]) {
 
 #[test]
 fn the_defaults_need_no_file() {
-    let config = Config::without_file().unwrap();
+    let config = Config::without_file(&Environment::default()).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.database, Path::new("countersign-data/countersign.db"));
+    assert_eq!(config.database.to_string(), "countersign-data/countersign.db");
     let issuers: Vec<&str> = config.issuers.iter().map(|issuer| issuer.url.as_str()).collect();
     assert_eq!(issuers, ["https://token.actions.githubusercontent.com", "https://gitlab.com"]);
 }
@@ -30,10 +30,11 @@ fn every_toml_of_the_documentation_is_valid() {
         .map(|rest| rest.split("```").next().unwrap())
         .map(|text| Config::parse(text, Path::new("/etc/countersign/countersign.toml")).unwrap())
         .collect();
-    assert_eq!(parsed.len(), 2);
-    assert_eq!(parsed[0].database, Path::new("/etc/countersign/countersign-data/countersign.db"));
+    assert_eq!(parsed.len(), 3);
+    assert_eq!(parsed[0].database.to_string(), "/etc/countersign/countersign-data/countersign.db");
     assert_eq!(parsed[0].issuers.len(), 3);
-    assert_eq!(parsed[1].tls.as_ref().unwrap().key, Path::new("/etc/countersign/privkey.pem"));
+    assert_eq!(parsed[1].database.to_string(), "postgres://db1.example.com,db2.example.com/countersign");
+    assert_eq!(parsed[2].tls.as_ref().unwrap().key, Path::new("/etc/countersign/privkey.pem"));
     // Every key is in the manual: its names are those of the raw configuration's fields.
     let raw = include_str!("../../src/config/raw.rs");
     for line in raw.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")) {
@@ -159,4 +160,57 @@ fn limits_and_addresses_that_make_no_sense_stop_the_start() {
     }
     let ratio = "[tracing]\notlp_endpoint = \"http://127.0.0.1:4318\"\nsample_ratio = 1.5";
     check(ratio, &["line 3", "expected 0.0 to 1.0"]);
+}
+
+fn postgres(text: &str) -> PostgresSettings {
+    match Config::parse(text, Path::new("/etc/countersign.toml")).unwrap().database {
+        Database::Postgres(settings) => *settings,
+        Database::Sqlite(path) => panic!("{}", path.display()),
+    }
+}
+
+#[test]
+fn a_database_elsewhere_is_reached_through_verified_tls_unless_somebody_says_otherwise() {
+    let reached = |address: &str, tls: DatabaseTls| {
+        assert_eq!(postgres(&format!("database = \"postgres://{address}\"")).tls, tls, "{address}");
+    };
+    reached("u@db.example.com/x", DatabaseTls::Verified(None));
+    reached("u@localhost,db.example.com/x", DatabaseTls::Verified(None));
+    reached("u@db.example.com/x?sslmode=require", DatabaseTls::Verified(None));
+    reached("u@localhost/x?sslmode=verify-full", DatabaseTls::Verified(None));
+    reached("u@127.0.0.1:5433/x", DatabaseTls::Off);
+    reached("u@%2Frun%2Fpostgresql/x", DatabaseTls::Off);
+    reached("u@db.example.com/x?sslmode=disable&connect_timeout=3", DatabaseTls::Off);
+    let own = "database = \"postgres://u@db/x\"\n[postgres]\nca_file = \"ca.pem\"";
+    assert_eq!(postgres(own).tls, DatabaseTls::Verified(Some("/etc/ca.pem".into())));
+    // What encrypts for whoever answers protects from nobody.
+    for mode in ["prefer", "allow", "verify-ca"] {
+        let text = format!("database = \"postgres://u@db/x?sslmode={mode}\"");
+        check(&text, &["line 1", "disable, require and verify-full"]);
+    }
+    check(
+        "database = \"postgres://u@localhost/x\"\n[postgres]\nca_file = \"x\"",
+        &["line 2", "not encrypted"],
+    );
+    check("[postgres]\nconnections = 5", &["line 1", "is a file of SQLite"]);
+    check("database = \"postgres://db/x\"", &["line 1", "names no user"]);
+    check("database = \"postgres://u@db/x?colour=red\"", &["line 1", "a parameter that is not known"]);
+    let with = |key: &str| format!("database = \"postgres://u@localhost/x\"\n[postgres]\n{key}");
+    check(&with("connections = 1"), &["line 3", "expected 4 to 200"]);
+    check(&with("statement_timeout = \"2m\""), &["line 3", "expected 1s to 30s"]);
+    check(&with("password_file = \"missing\""), &["password_file", "cannot read"]);
+}
+
+#[test]
+fn invariant_9_the_password_of_the_database_is_printed_nowhere() {
+    let written = "database = \"postgres://u:geheim@localhost/x\"";
+    let refused = Config::parse(written, Path::new("x.toml")).unwrap_err().to_string();
+    assert!(refused.contains("a password does not belong in this file"), "{refused}");
+    assert!(!refused.contains("geheim"), "{refused}");
+    let given = |url: &str| Environment { database_url: Some(url.to_owned().into()) };
+    let config = Config::without_file(&given("postgres://u:geheim@localhost/x")).unwrap();
+    assert_eq!(config.database.to_string(), "postgres://localhost/x");
+    assert!(!format!("{config:?}").contains("geheim"));
+    let unreadable = Config::without_file(&given("postgres://u:geheim@localhost:geheim/x")).unwrap_err();
+    assert!(!format!("{unreadable} {unreadable:?}").contains("geheim"), "{unreadable}");
 }

@@ -9,7 +9,11 @@ use crate::program::{Program, RESOURCE, prepare};
 use crate::stage::{Answer, client, exchange_parameters};
 
 /// An exchange that may not be answered.
-async fn try_exchange(http: reqwest::Client, url: String, token: Arc<str>) -> Option<(Arc<str>, Answer)> {
+pub(crate) async fn try_exchange(
+    http: reqwest::Client,
+    url: String,
+    token: Arc<str>,
+) -> Option<(Arc<str>, Answer)> {
     let body = exchange_parameters(&token, RESOURCE).to_string();
     let request =
         http.post(format!("{url}/oauth/token")).header("content-type", "application/json").body(body);

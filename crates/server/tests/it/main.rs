@@ -19,14 +19,27 @@ mod grants;
 mod ledger;
 #[cfg(test)]
 mod limits;
+#[cfg(unix)]
+#[cfg(test)]
+mod moving;
+#[cfg(test)]
+mod nodes;
 #[cfg(test)]
 mod oauth;
 #[cfg(test)]
 mod overload;
+#[cfg(unix)]
+#[cfg(test)]
+mod postgres;
+#[cfg(unix)]
+#[cfg(test)]
+mod processes;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod scaling;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

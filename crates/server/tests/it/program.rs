@@ -52,10 +52,15 @@ impl Program {
 
 /// A configuration and a publisher in the folder, and the issuer that they trust.
 pub(crate) async fn prepare(folder: &Path) -> Simulator {
+    prepare_with(folder, "").await
+}
+
+/// The same with more configuration (keys before tables).
+pub(crate) async fn prepare_with(folder: &Path, more: &str) -> Simulator {
     let simulator = Simulator::start().await.unwrap();
     let issuer = simulator.github().issuer();
     let configuration = format!(
-        "public_url = \"https://trust.example.com\"\nlisten = \"127.0.0.1:0\"\n[[issuers]]\nurl = \"{issuer}\"\npreset = \"github\"\n"
+        "public_url = \"https://trust.example.com\"\nlisten = \"127.0.0.1:0\"\n{more}[[issuers]]\nurl = \"{issuer}\"\npreset = \"github\"\n"
     );
     std::fs::write(folder.join("countersign.toml"), configuration).unwrap();
     let added = Command::new(env!("CARGO_BIN_EXE_countersign-server"))

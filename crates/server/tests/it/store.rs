@@ -13,8 +13,8 @@ use countersign_server::store::{
 };
 use serde_json::json;
 
-const ISSUER: &str = "https://token.actions.githubusercontent.com";
-const RESOURCE: &str = "acme/model";
+pub(crate) const ISSUER: &str = "https://token.actions.githubusercontent.com";
+pub(crate) const RESOURCE: &str = "acme/model";
 
 macro_rules! on_every_engine {
     ($($test:ident)*) => {
@@ -23,6 +23,16 @@ macro_rules! on_every_engine {
             async fn $test() {
                 let folder = tempfile::tempdir().unwrap();
                 super::$test(&super::SqliteStore::open(&folder.path().join("store.db")).unwrap()).await;
+            })*
+        }
+
+        #[cfg(unix)]
+        mod postgres {
+            use crate::postgres::{database, store};
+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(&*store(&database().await).await).await;
             })*
         }
     };
@@ -41,25 +51,27 @@ on_every_engine! {
     old_rows_leave_and_the_chain_holds
     exchanges_are_found_by_what_is_known_of_them
     lists_come_in_parts
+    what_json_can_say_is_kept_as_it_is
+    a_row_that_cannot_be_written_fails_alone
 }
 
-fn at(seconds: i64) -> UnixTime {
+pub(crate) fn at(seconds: i64) -> UnixTime {
     UnixTime::from_seconds(1_800_000_000 + seconds)
 }
 
-fn id_at(seconds: i64) -> String {
+pub(crate) fn id_at(seconds: i64) -> String {
     fresh_id_at(at(seconds), &SystemRandomness)
 }
 
-fn author(actor: Actor, seconds: i64) -> Author {
+pub(crate) fn author(actor: Actor, seconds: i64) -> Author {
     Author { actor, at: at(seconds), request: ExchangeId(id_at(seconds)) }
 }
 
-fn command(seconds: i64) -> Author {
+pub(crate) fn command(seconds: i64) -> Author {
     author(Actor::Command, seconds)
 }
 
-fn rules(branch: &str) -> Rules {
+pub(crate) fn rules(branch: &str) -> Rules {
     let condition = |name: &str, value: &str| (name.to_owned(), vec![Scalar::Text(value.to_owned())]);
     Rules::try_from(RawRules {
         issuer: ISSUER.parse().unwrap(),
@@ -71,7 +83,7 @@ fn rules(branch: &str) -> Rules {
     .unwrap()
 }
 
-fn publisher(resource: &str) -> Publisher {
+pub(crate) fn publisher(resource: &str) -> Publisher {
     Publisher {
         id: id_at(0).parse().unwrap(),
         resource: resource.parse().unwrap(),
@@ -82,20 +94,20 @@ fn publisher(resource: &str) -> Publisher {
     }
 }
 
-fn adding(publisher: &Publisher) -> PublisherChange {
+pub(crate) fn adding(publisher: &Publisher) -> PublisherChange {
     PublisherChange::Add { publisher: Box::new(publisher.clone()), pending_until: None }
 }
 
-fn waiting(publisher: &Publisher, until: i64) -> PublisherChange {
+pub(crate) fn waiting(publisher: &Publisher, until: i64) -> PublisherChange {
     PublisherChange::Add { publisher: Box::new(publisher.clone()), pending_until: Some(at(until)) }
 }
 
-async fn make(store: &dyn Store, changes: Vec<PublisherChange>, author: &Author) {
+pub(crate) async fn make(store: &dyn Store, changes: Vec<PublisherChange>, author: &Author) {
     store.change_publishers(changes, author, None).await.unwrap().unwrap();
 }
 
 /// An exchange through a publisher of the given revision, with an id token of its own.
-fn issuance(publisher: &Publisher, revision: i64, seconds: i64) -> Exchange {
+pub(crate) fn issuance(publisher: &Publisher, revision: i64, seconds: i64) -> Exchange {
     let id = ExchangeId(id_at(seconds));
     Exchange {
         at: at(seconds),
@@ -125,13 +137,13 @@ async fn issue(store: &dyn Store, publisher: &Publisher, revision: i64, seconds:
     id
 }
 
-async fn in_force(store: &dyn Store, resource: &str, seconds: i64) -> Vec<PublisherId> {
+pub(crate) async fn in_force(store: &dyn Store, resource: &str, seconds: i64) -> Vec<PublisherId> {
     let found = store.publishers_of(&resource.parse().unwrap(), &ISSUER.parse().unwrap(), at(seconds)).await;
     found.unwrap().into_iter().map(|publisher| publisher.id).collect()
 }
 
 /// The whole log, oldest first.
-async fn log(store: &dyn Store) -> Vec<Change> {
+pub(crate) async fn log(store: &dyn Store) -> Vec<Change> {
     let mut changes = store.changes(&ChangeFilter::default(), &Page::first(1_000)).await.unwrap().entries;
     changes.reverse();
     changes
@@ -345,6 +357,8 @@ async fn k2_every_change_is_in_the_audit_log(store: &dyn Store) {
             format!("{since} {} {} {kind}", change.actor, change.action)
         })
         .collect();
+    // The same on every engine.
+    insta::allow_duplicates! {
     insta::assert_snapshot!(lines.join("\n"), @"
     0 command publisher.added publisher
     1 exchange publisher.pinned publisher
@@ -360,6 +374,7 @@ async fn k2_every_change_is_in_the_audit_log(store: &dyn Store) {
     14 command issuer.disabled issuer
     15 command issuer.removed issuer
     ");
+    }
     assert_eq!(log[1].after, Some(json!({ "pins": { "repository_id": "7", "repository_owner_id": null } })));
     assert_eq!(log[3].before.as_ref().unwrap()["state"], "enabled");
     assert_eq!(log[3].after, Some(json!({ "state": "disabled" })));
@@ -477,4 +492,52 @@ async fn lists_come_in_parts(store: &dyn Store) {
     assert_eq!(store.publishers(&unused, &Page::first(10)).await.unwrap().entries.len(), 2);
     let disabled = PublisherFilter { state: Some(PublisherState::Disabled), ..PublisherFilter::default() };
     assert!(store.publishers(&disabled, &Page::first(10)).await.unwrap().entries.is_empty());
+}
+
+/// A claim may hold any text, a NUL too, for which PostgreSQL's texts have no place: JSON writes it with other letters.
+async fn what_json_can_say_is_kept_as_it_is(store: &dyn Store) {
+    let publisher = publisher(RESOURCE);
+    make(store, vec![adding(&publisher)], &command(0)).await;
+    let detail =
+        json!({ "claims": { "ref": "refs/heads/\0\u{1}\u{fffd}\u{10ffff}\"\\", "n": 1e300, "empty": "" } });
+    let exchange = Exchange { detail: detail.to_string(), ..issuance(&publisher, 1, 1) };
+    let id = exchange.id.clone();
+    assert_eq!(store.record(exchange).await.unwrap(), Verdict::Recorded);
+    assert_eq!(store.exchange(&id).await.unwrap().unwrap().detail, detail);
+    store.verify_audit_log(Vec::new()).await.unwrap().unwrap();
+}
+
+/// Two rows of one id: which of them is on record is not said, but that everything else is.
+async fn a_row_that_cannot_be_written_fails_alone(store: &dyn Store) {
+    let publisher = publisher(RESOURCE);
+    make(store, vec![adding(&publisher)], &command(0)).await;
+    let taken = issue(store, &publisher, 1, 1).await;
+    let exchanges = (2..52).map(|seconds| {
+        let exchange = issuance(&publisher, 1, seconds);
+        let id = if seconds == 20 { taken.clone() } else { exchange.id };
+        store.record(Exchange { id, ..exchange })
+    });
+    let verdicts = join_all(exchanges).await;
+    assert_eq!(verdicts.iter().filter(|verdict| verdict.is_err()).count(), 1);
+    assert_eq!(verdicts.iter().filter(|verdict| matches!(verdict, Ok(Verdict::Recorded))).count(), 49);
+    let verified = store.verify_audit_log(Vec::new()).await.unwrap().unwrap();
+    assert_eq!(verified.rows, 51);
+}
+
+/// Waits for all at once, on one task.
+async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut running: Vec<_> = futures.map(Box::pin).collect();
+    let mut done: Vec<Option<T>> = running.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, done) in running.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let std::task::Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *done = Some(value);
+            }
+        }
+        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }

@@ -11,9 +11,6 @@ use crate::store::{Author, StoreError};
 
 const COLUMNS: &str = "id, name, role, resources, hash, created_at, expires_at, last_used_at";
 
-/// Seconds for which a use is not written down again: asking must stay cheap.
-const USE_PRECISION: i64 = 60;
-
 pub(super) fn add(
     transaction: &Transaction<'_>,
     journal: &mut Journal,
@@ -58,11 +55,6 @@ pub(super) fn find(
         .prepare_cached(&format!("SELECT {COLUMNS} FROM admin_tokens WHERE hash = ?1 AND expires_at > ?2"))?;
     let mut rows = statement.query(params![hash, now.as_seconds()])?;
     rows.next()?.map(read).transpose()
-}
-
-/// Whether the use at `now` is worth writing down.
-pub(super) fn is_news(token: &AdminToken, now: UnixTime) -> bool {
-    token.last_used_at.is_none_or(|last| now.as_seconds() - last.as_seconds() >= USE_PRECISION)
 }
 
 pub(super) fn note_use(transaction: &Transaction<'_>, id: &str, now: UnixTime) -> Result<(), StoreError> {

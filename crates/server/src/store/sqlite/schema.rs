@@ -9,7 +9,7 @@ use rusqlite_migration::{M, Migrations};
 use crate::store::StoreError;
 
 /// How long a statement waits for another process (a `publisher add` beside the server) before it gives up.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Forward only; what has been released is never edited.
 const MIGRATIONS: &[&str] = &["

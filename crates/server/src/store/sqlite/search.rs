@@ -2,10 +2,8 @@
 
 use countersign_core::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
-use serde_json::Value;
 
 use super::conditions::Conditions;
-use crate::admin::any_matches;
 use crate::store::column::{from_text, time};
 use crate::store::{ExchangeFilter, ExchangeId, Page, Part, RecordedExchange, StoreError};
 
@@ -51,9 +49,7 @@ pub(super) fn all(
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let exchange = read(row)?;
-        if is_within(filter, &exchange)
-            && filter.claim.as_ref().is_none_or(|(name, value)| has_claim(&exchange, name, value))
-        {
+        if filter.admits(&exchange) {
             if entries.len() >= page.limit as usize {
                 let next = entries.last().map(|last: &RecordedExchange| last.id.0.clone());
                 return Ok(Part { entries, next });
@@ -72,27 +68,9 @@ pub(super) fn all(
     Ok(Part { entries, next })
 }
 
-fn is_within(filter: &ExchangeFilter, exchange: &RecordedExchange) -> bool {
-    let resource = exchange.resource.as_deref();
-    filter
-        .within
-        .as_ref()
-        .is_none_or(|patterns| resource.is_some_and(|resource| any_matches(patterns, resource)))
-}
-
 fn resource_of(connection: &Connection, publisher: &str) -> Result<Option<String>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT resource FROM publishers WHERE id = ?1")?;
     Ok(statement.query_row([publisher], |row| row.get(0)).optional()?)
-}
-
-/// Whether the record has a claim of that name whose value reads so.
-fn has_claim(exchange: &RecordedExchange, name: &str, value: &str) -> bool {
-    match exchange.detail.get("claims").and_then(|claims| claims.get(name)) {
-        Some(Value::String(text)) => text == value,
-        Some(Value::Number(number)) => number.to_string() == value,
-        Some(Value::Bool(boolean)) => boolean.to_string() == value,
-        _ => false,
-    }
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<RecordedExchange> {

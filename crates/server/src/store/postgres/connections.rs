@@ -1,0 +1,91 @@
+//! Connections to the server, and what its errors mean.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
+use deadpool_postgres::{TimeoutType, Timeouts};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{NoTls, Row};
+
+use super::tls::Tls;
+use crate::config::{DatabaseTls, PostgresSettings};
+use crate::store::StoreError;
+use crate::store::database_error::{DatabaseError, Fault};
+
+/// How long to wait for a connection, one that is free or a new one.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Makes the pool. Connects to nothing yet.
+pub(super) fn pool(settings: &PostgresSettings) -> Result<Pool, StoreError> {
+    let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let server = settings.server.clone();
+    let manager = match &settings.tls {
+        DatabaseTls::Off => Manager::from_config(server, NoTls, how),
+        DatabaseTls::Verified(file) => Manager::from_config(server, Tls::trusting(file.as_deref())?, how),
+    };
+    // A commit is on disk before it is answered (invariant 1), whatever the database's own default is. A transaction that
+    // its node left open ends soon, since others wait for what it locked.
+    let preparation = format!(
+        "SET synchronous_commit = on; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        settings.statement_timeout.as_millis(),
+        2 * settings.statement_timeout.as_millis(),
+    );
+    let prepare = Hook::async_fn(move |client, _| {
+        let preparation = preparation.clone();
+        Box::pin(async move { client.batch_execute(&preparation).await.map_err(HookError::Backend) })
+    });
+    Pool::builder(manager)
+        .max_size(settings.connections)
+        .runtime(Runtime::Tokio1)
+        .timeouts(Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) })
+        .post_create(prepare)
+        .build()
+        .map_err(|error| StoreError::Settings(error.to_string()))
+}
+
+/// A connection that is free.
+pub(super) async fn connection(pool: &Pool) -> Result<Object, StoreError> {
+    pool.get().await.map_err(|error| match error {
+        PoolError::Timeout(TimeoutType::Wait) => StoreError::Overloaded,
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => error.into(),
+        PoolError::Closed => StoreError::Closed,
+        other => StoreError::Database(DatabaseError::new(other.to_string(), Fault::Connection)),
+    })
+}
+
+/// A value of a row.
+pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    index: usize,
+) -> Result<T, StoreError> {
+    row.try_get(index).map_err(StoreError::unreadable)
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(answer) = error.as_db_error() else {
+            // No answer of the server: the connection broke, or could not be made.
+            let cause =
+                std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
+            return Self::Database(DatabaseError::new(format!("{error}{cause}"), Fault::Connection));
+        };
+        // The message alone: details quote the values of rows.
+        let message = format!("{} ({})", answer.message(), answer.code().code());
+        Self::Database(DatabaseError::new(message, fault(answer.code())))
+    }
+}
+
+fn fault(state: &SqlState) -> Fault {
+    let is_over = [&SqlState::ADMIN_SHUTDOWN, &SqlState::CRASH_SHUTDOWN, &SqlState::CANNOT_CONNECT_NOW]
+        .contains(&state);
+    match state.code().get(..2) {
+        Some("22" | "23") => Fault::Row,
+        Some("40") => Fault::Race,
+        Some("08" | "53") => Fault::Connection,
+        // Read only: the server was demoted under the connection, and another can be written to by now.
+        _ if is_over || state == &SqlState::READ_ONLY_SQL_TRANSACTION => Fault::Connection,
+        _ => Fault::Other,
+    }
+}

@@ -1,0 +1,103 @@
+//! What a transaction puts on record besides exchanges.
+
+use serde_json::Value;
+
+use super::session::Session;
+use crate::store::audit::{ChainHead, ChangeRow, Entry};
+use crate::store::{Author, StoreError};
+
+/// Writes the entries of the audit log.
+pub(super) const INSERT_CHANGES: &str =
+    "INSERT INTO changes (request, ordinal, at, actor, action, target, resource, before, after, chain, batch)
+     SELECT request, ordinal, at, actor, action, target, resource, before, after, $10, $11
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+         $9::text[]) AS new (request, ordinal, at, actor, action, target, resource, before, after)";
+/// Writes a link of a chain.
+pub(super) const INSERT_BATCH: &str = "INSERT INTO batches (chain, number, at, row_count, first_id, last_id, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// An entry that waits for the end of its transaction.
+pub(super) struct OwnedChange {
+    request: String,
+    ordinal: u32,
+    at: i64,
+    actor: String,
+    action: String,
+    target: String,
+    resource: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl OwnedChange {
+    pub(super) fn of(author: &Author, ordinal: u32, entry: &Entry<'_>) -> Self {
+        let text = |value: &Option<Value>| value.as_ref().map(ToString::to_string);
+        Self {
+            request: author.request.0.clone(),
+            ordinal,
+            at: author.at.as_seconds(),
+            actor: author.actor.to_string(),
+            action: entry.action.to_owned(),
+            target: entry.target.clone(),
+            resource: entry.resource.map(str::to_owned),
+            before: text(&entry.before),
+            after: text(&entry.after),
+        }
+    }
+
+    pub(super) fn row(&self) -> ChangeRow<'_> {
+        ChangeRow {
+            request: &self.request,
+            ordinal: self.ordinal,
+            at: self.at,
+            actor: &self.actor,
+            action: &self.action,
+            target: &self.target,
+            resource: self.resource.as_deref(),
+            before: self.before.as_deref(),
+            after: self.after.as_deref(),
+        }
+    }
+}
+
+/// One statement for all of them.
+pub(super) async fn write_changes(session: &Session, changes: &[OwnedChange]) -> Result<(), StoreError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<ChangeRow<'_>> = changes.iter().map(OwnedChange::row).collect();
+    let requests: Vec<&str> = rows.iter().map(|row| row.request).collect();
+    let ordinals: Vec<i64> = rows.iter().map(|row| i64::from(row.ordinal)).collect();
+    let times: Vec<i64> = rows.iter().map(|row| row.at).collect();
+    let actors: Vec<&str> = rows.iter().map(|row| row.actor).collect();
+    let actions: Vec<&str> = rows.iter().map(|row| row.action).collect();
+    let targets: Vec<&str> = rows.iter().map(|row| row.target).collect();
+    let resources: Vec<Option<&str>> = rows.iter().map(|row| row.resource).collect();
+    let before: Vec<Option<&str>> = rows.iter().map(|row| row.before).collect();
+    let after: Vec<Option<&str>> = rows.iter().map(|row| row.after).collect();
+    let (chain, number) = (session.chain(), session.number());
+    session
+        .execute(
+            INSERT_CHANGES,
+            &[
+                &requests, &ordinals, &times, &actors, &actions, &targets, &resources, &before, &after,
+                &chain, &number,
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+/// The link, and the first and last id of its rows.
+pub(super) async fn write_batch(
+    session: &Session,
+    link: &ChainHead,
+    at: i64,
+    rows: i64,
+    (first, last): (&str, &str),
+) -> Result<(), StoreError> {
+    let hash = link.hash.as_slice();
+    session
+        .execute(INSERT_BATCH, &[&link.chain, &link.number, &at, &rows, &first, &last, &hash])
+        .await
+        .map(drop)
+}

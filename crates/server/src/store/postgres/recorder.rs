@@ -1,0 +1,200 @@
+//! Group commit: exchanges that arrive together are recorded together, and each caller has its own verdict.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::batch::{self, Answer, Locking};
+use super::session::{Database, Session};
+use crate::store::database_error::Fault;
+use crate::store::{Exchange, Issuance, Outcome, StoreError, Verdict};
+
+/// Exchanges that may wait to be recorded; beyond that a server is overloaded and says so at once.
+const QUEUE: usize = 4096;
+/// Exchanges that one transaction takes at most: bounds how long the first of them waits for the last.
+const BATCH: usize = 256;
+/// Batches at once: while one is being flushed to disk, the next is on its way.
+const LANES: usize = 2;
+/// Expired rows of the replay memory that go for each row that comes: more than one, so the table shrinks by itself.
+const FORGET: usize = 2;
+/// How often a batch is made again that another transaction got in the way of.
+const ATTEMPTS: usize = 5;
+/// How long a batch may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The way to the ledger. When it is dropped, what was submitted is finished.
+pub(super) struct Recorder {
+    jobs: mpsc::Sender<Job>,
+}
+
+struct Job {
+    exchange: Exchange,
+    reply: oneshot::Sender<Result<Verdict, StoreError>>,
+}
+
+impl Recorder {
+    pub(super) fn start(database: Arc<Database>) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(run(database, queue));
+        Self { jobs }
+    }
+
+    /// Records an exchange. Whoever stops waiting is passed over, if it is not too late for that.
+    pub(super) async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
+        let (reply, verdict) = oneshot::channel();
+        self.jobs.try_send(Job { exchange, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        tokio::time::timeout(PATIENCE, verdict)
+            .await
+            .map_err(|_| StoreError::Overloaded)?
+            .map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// Takes what is there as soon as a lane is free; waits for nothing that has not come. So an idle server adds no delay, and
+/// where the database is slow the batches grow by themselves.
+async fn run(database: Arc<Database>, mut queue: mpsc::Receiver<Job>) {
+    let lanes = Arc::new(Semaphore::new(LANES));
+    while let Some(first) = queue.recv().await {
+        let Ok(lane) = Arc::clone(&lanes).acquire_owned().await else { return };
+        let mut jobs = vec![first];
+        fill(&mut jobs, &mut queue).await;
+        let database = Arc::clone(&database);
+        tokio::spawn(async move {
+            record_all(&database, jobs).await;
+            drop(lane);
+        });
+    }
+}
+
+/// Adds what else is queued. When the queue is empty, the other tasks get the processor once: on a busy machine they are
+/// often about to add to it, and a commit costs the same for one exchange as for fifty.
+async fn fill(jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>) {
+    let mut yielded_at = 0;
+    while jobs.len() < BATCH {
+        match queue.try_recv() {
+            Ok(job) => jobs.push(job),
+            Err(_) if yielded_at == jobs.len() => return,
+            Err(_) => {
+                yielded_at = jobs.len();
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+/// Records exchanges in as few transactions as they allow: one for all; one more for each further use of an id token; one
+/// for each that changes its publisher. If a transaction fails because of a row, each of its exchanges is tried by itself, so
+/// that none fails for another's sake.
+///
+/// Whoever has given up waiting is passed over: an id token is not used up for nobody.
+async fn record_all(database: &Arc<Database>, mut jobs: Vec<Job>) {
+    let mut alone = Vec::new();
+    while !jobs.is_empty() {
+        jobs.retain(|job| !job.reply.is_closed());
+        match record(database, &jobs, Locking::Shared).await {
+            Ok(answers) => jobs = answer(jobs, &answers, &mut alone),
+            Err(StoreError::Database(error)) if jobs.len() > 1 && error.fault() == Fault::Row => {
+                tracing::warn!(%error, exchanges = jobs.len(), "a batch of exchanges was not recorded; trying each by itself");
+                alone.append(&mut jobs);
+            }
+            Err(error) => return fail(jobs.into_iter().chain(alone), &error),
+        }
+    }
+    for job in alone {
+        if job.reply.is_closed() {
+            continue;
+        }
+        match record(database, std::slice::from_ref(&job), Locking::Alone).await.as_deref() {
+            Ok([Answer::Verdict(verdict)]) => drop(job.reply.send(Ok(*verdict))),
+            Ok(_) => drop(job.reply.send(Err(StoreError::Closed))),
+            Err(error) => fail([job], error),
+        }
+    }
+}
+
+/// Gives out the verdicts. What is to be tried again comes back, but for those whose id token was found used up: every
+/// other use of it is a replay as well.
+fn answer(jobs: Vec<Job>, answers: &[Answer], alone: &mut Vec<Job>) -> Vec<Job> {
+    let (mut again, mut used_up) = (Vec::new(), Vec::new());
+    for (job, answer) in jobs.into_iter().zip(answers) {
+        match answer {
+            Answer::Verdict(verdict) => {
+                if *verdict == Verdict::Replayed {
+                    used_up.extend(issuance(&job).cloned());
+                }
+                // Whoever asked may have gone: the exchange is on record, its token was never sent.
+                drop(job.reply.send(Ok(*verdict)));
+            }
+            Answer::Alone => alone.push(job),
+            Answer::Again => again.push(job),
+        }
+    }
+    let is_used_up = |job: &Job| {
+        issuance(job).is_some_and(|one| {
+            used_up.iter().any(|other: &Issuance| {
+                (&one.issuer, &one.id_token, one.max_exchanges)
+                    == (&other.issuer, &other.id_token, other.max_exchanges)
+            })
+        })
+    };
+    let (replayed, again): (Vec<Job>, Vec<Job>) = again.into_iter().partition(is_used_up);
+    for job in replayed {
+        drop(job.reply.send(Ok(Verdict::Replayed)));
+    }
+    again
+}
+
+fn issuance(job: &Job) -> Option<&Issuance> {
+    match &job.exchange.outcome {
+        Outcome::Issued(issuance) => Some(issuance),
+        Outcome::Refused(_) => None,
+    }
+}
+
+fn fail(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
+    let mut exchanges = 0;
+    for job in jobs {
+        exchanges += 1;
+        drop(job.reply.send(Err(StoreError::Unavailable(error.to_string()))));
+    }
+    tracing::error!(%error, exchanges, "exchanges were not recorded");
+}
+
+/// One transaction; made again where another one was in the way, or a connection broke before the commit.
+async fn record(database: &Arc<Database>, jobs: &[Job], locking: Locking) -> Result<Vec<Answer>, StoreError> {
+    let exchanges: Vec<&Exchange> = jobs.iter().map(|job| &job.exchange).collect();
+    let Some(first) = exchanges.first() else { return Ok(Vec::new()) };
+    let attempts = async {
+        for _ in 1..ATTEMPTS {
+            match try_record(database, &exchanges, locking, first).await {
+                Err(StoreError::Database(error)) if error.is_passing() => {
+                    tracing::debug!(%error, exchanges = exchanges.len(), "a batch of exchanges is tried again");
+                }
+                ended => return ended,
+            }
+        }
+        try_record(database, &exchanges, locking, first).await
+    };
+    // When the time is over, the session goes, and its connection with it.
+    tokio::time::timeout(PATIENCE, attempts).await.unwrap_or(Err(StoreError::Overloaded))
+}
+
+async fn try_record(
+    database: &Arc<Database>,
+    exchanges: &[&Exchange],
+    locking: Locking,
+    first: &Exchange,
+) -> Result<Vec<Answer>, StoreError> {
+    let mut session = Session::begin(database, first.at).await?;
+    match batch::record(&mut session, exchanges, locking, FORGET * exchanges.len()).await {
+        Ok(answers) => session.commit().await.map(|()| answers),
+        Err(error) => {
+            session.abandon(&error).await;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! One transaction, on a connection and a chain of its own.
+
+use std::sync::Arc;
+
+use countersign_core::UnixTime;
+use deadpool_postgres::{Object, Pool};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::Stop;
+use super::chains::{self, Chains};
+use super::connections::connection;
+use super::journal;
+use crate::store::audit::{Batch, ChainHead, ChangeRow, Entry, ExchangeRow};
+use crate::store::{Author, Conflict, StoreError};
+
+/// What transactions are made with.
+pub(super) struct Database {
+    pub(super) pool: Pool,
+    pub(super) chains: Chains,
+}
+
+/// A transaction that is open. Dropped before its end, it takes its connection along, and the server rolls it back.
+///
+/// All is `READ COMMITTED`, and says so, since a database may have another default: each statement sees what was committed
+/// before it began, on which the reasons in `batch.rs` rest. Where a database makes `SERIALIZABLE` of it, transactions
+/// fail more often, and are tried again.
+pub(super) struct Session {
+    database: Arc<Database>,
+    client: Option<Object>,
+    chain: ChainHead,
+    batch: Batch,
+    changes: Vec<journal::OwnedChange>,
+    at: i64,
+}
+
+impl Database {
+    /// With no chain yet.
+    pub(super) fn new(pool: Pool) -> Self {
+        Self { pool, chains: Chains::default() }
+    }
+}
+
+impl Session {
+    /// Begins.
+    pub(super) async fn begin(database: &Arc<Database>, now: UnixTime) -> Result<Self, StoreError> {
+        let client = connection(&database.pool).await?;
+        let chain = database.chains.take(&**client, now).await?;
+        let session = Self {
+            database: Arc::clone(database),
+            batch: Batch::after(chain.chain, chain.number, chain.hash),
+            client: Some(client),
+            chain,
+            changes: Vec::new(),
+            at: 0,
+        };
+        session.client()?.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        Ok(session)
+    }
+
+    fn client(&self) -> Result<&Object, StoreError> {
+        self.client.as_ref().ok_or(StoreError::Closed)
+    }
+
+    /// The rows of a query.
+    pub(super) async fn query(
+        &self,
+        statement: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let client = self.client()?;
+        let statement = client.prepare_cached(statement).await?;
+        Ok(client.query(&statement, values).await?)
+    }
+
+    /// The first row of a query, if there is one.
+    pub(super) async fn first(
+        &self,
+        statement: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(statement, values).await?.into_iter().next())
+    }
+
+    /// How many rows a statement changed.
+    pub(super) async fn execute(
+        &self,
+        statement: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, StoreError> {
+        let client = self.client()?;
+        let statement = client.prepare_cached(statement).await?;
+        Ok(client.execute(&statement, values).await?)
+    }
+
+    /// The chain that the transaction's rows belong to.
+    pub(super) fn chain(&self) -> i64 {
+        self.chain.chain
+    }
+
+    /// The number of the transaction's batch in it.
+    pub(super) fn number(&self) -> i64 {
+        self.batch.number
+    }
+
+    /// Notes an exchange that is written.
+    pub(super) fn note_exchange(&mut self, row: &ExchangeRow<'_>) {
+        self.batch.exchange(row);
+        self.at = self.at.max(row.at);
+    }
+
+    /// Puts an entry into the audit log; it is written with the others when the transaction is committed.
+    pub(super) fn note_change(&mut self, author: &Author, entry: &Entry<'_>) {
+        let ordinal = u32::try_from(self.changes.len()).unwrap_or(u32::MAX);
+        let change = journal::OwnedChange::of(author, ordinal, entry);
+        let row: ChangeRow<'_> = change.row();
+        self.batch.change(&row);
+        self.at = self.at.max(row.at);
+        self.changes.push(change);
+    }
+
+    /// Writes the log's entries and the link that holds the rows. A transaction that put nothing on record has none.
+    pub(super) async fn seal(&self) -> Result<(), StoreError> {
+        let Some((first, last)) = self.batch.span() else { return Ok(()) };
+        let next = ChainHead { chain: self.chain(), number: self.number(), hash: self.batch.hash() };
+        tokio::try_join!(
+            biased;
+            journal::write_changes(self, &self.changes),
+            journal::write_batch(self, &next, self.at, self.batch.rows(), (first, last)),
+            chains::advance(self, &self.chain, &next, self.at),
+        )?;
+        Ok(())
+    }
+
+    /// Seals and commits what was made, or takes it back.
+    pub(super) async fn finish<T>(self, made: Result<T, Stop>) -> Result<Result<T, Conflict>, StoreError> {
+        let sealed = match made {
+            Ok(value) => self.seal().await.map(|()| value).map_err(Stop::Store),
+            stopped => stopped,
+        };
+        match sealed {
+            Ok(value) => self.commit().await.map(|()| Ok(value)),
+            Err(Stop::Conflict(conflict)) => {
+                self.roll_back().await;
+                Ok(Err(conflict))
+            }
+            Err(Stop::Store(error)) => {
+                self.abandon(&error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Commits what was sealed. If the connection breaks here, nobody knows what came of it: that is no race, and is not
+    /// tried again.
+    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+        self.client()?.batch_execute("COMMIT").await.map_err(|error| match StoreError::from(error) {
+            StoreError::Database(error) if !error.is_race() => StoreError::Unavailable(error.to_string()),
+            other => other,
+        })?;
+        if !self.batch.is_empty() {
+            self.chain.hash = self.batch.hash();
+            self.chain.number = self.batch.number;
+        }
+        self.end();
+        Ok(())
+    }
+
+    /// Gives up because of an error: takes everything back, or leaves that to the server.
+    pub(super) async fn abandon(self, error: &StoreError) {
+        // Where a chain was lost to another process, it is not given back; nor where the connection is of no use.
+        let is_usable = matches!(error, StoreError::Database(error) if !error.is_passing());
+        if is_usable {
+            self.roll_back().await;
+        }
+    }
+
+    /// Takes everything back. A connection on which that fails is not used again.
+    pub(super) async fn roll_back(mut self) {
+        let rolled_back = match self.client() {
+            Ok(client) => client.batch_execute("ROLLBACK").await.is_ok(),
+            Err(_) => false,
+        };
+        if rolled_back {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        drop(self.client.take());
+        self.database.chains.give_back(self.chain.clone());
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+}
