@@ -13,6 +13,9 @@ mod commands;
 mod configuration;
 #[cfg(test)]
 mod crash;
+#[cfg(unix)]
+#[cfg(test)]
+mod database_tls;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]

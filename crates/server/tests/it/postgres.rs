@@ -39,7 +39,17 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts one, with settings besides PostgreSQL's own.
     pub(crate) fn start(settings: &str) -> Self {
+        Self::start_with(settings, &[])
+    }
+
+    /// The same with files in its folder, which the settings call `FOLDER`.
+    pub(crate) fn start_with(settings: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap().keep();
+        let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.join(name)).collect();
+        for (path, (_, text)) in paths.iter().zip(files) {
+            std::fs::write(path, text).unwrap();
+            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        }
         let mut command = if folder.metadata().unwrap().uid() == 0 {
             // PostgreSQL refuses to run as root.
             let id = |option: &str| {
@@ -47,13 +57,16 @@ impl Cluster {
                 String::from_utf8(printed).unwrap().trim().to_owned()
             };
             let (user, group) = (id("-u"), id("-g"));
-            chown(&folder, Some(user.parse().unwrap()), Some(group.parse().unwrap())).unwrap();
+            for path in paths.iter().chain([&folder]) {
+                chown(path, Some(user.parse().unwrap()), Some(group.parse().unwrap())).unwrap();
+            }
             let mut command = Command::new("setpriv");
             command.args([&format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups", "sh"]);
             command
         } else {
             Command::new("sh")
         };
+        let settings = settings.replace("FOLDER", &folder.display().to_string());
         command.args(["-c", KEEPER, "keeper"]).arg(programs()).arg(&folder);
         command.arg(format!("-c listen_addresses= -k {} {settings}", folder.display()));
         command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -91,7 +104,12 @@ impl Cluster {
     }
 
     fn address(&self, database: &str) -> String {
-        format!("postgres://postgres@{}/{database}", self.folder.display().to_string().replace('/', "%2F"))
+        format!("postgres://postgres@{}/{database}", self.socket())
+    }
+
+    /// The folder of its socket, as an address names it.
+    pub(crate) fn socket(&self) -> String {
+        self.folder.display().to_string().replace('/', "%2F")
     }
 }
 
