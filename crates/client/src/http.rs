@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// The most bytes of an answer's body that are read; token answers have a few thousand.
+/// The most bytes of an answer's body that are read, unless the request says otherwise; token answers have a few thousand.
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// The media type of forms.
@@ -14,7 +14,7 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 /// Sends a request and returns the answer, whatever its status.
 ///
 /// An implementation follows no redirect (the request carries credentials that were meant for one address), reads at
-/// most [`MAX_BODY`], and gives up after a bounded time.
+/// most [`Request::limit`], and gives up after a bounded time.
 pub trait Http: Send + Sync {
     /// Sends it once; repeating is the caller's decision.
     fn send(&self, request: Request) -> Result<Response, HttpError>;
@@ -30,6 +30,8 @@ pub struct Request {
     pub headers: Vec<(&'static str, String)>,
     /// The body of a POST.
     pub body: String,
+    /// The most bytes of the answer's body that are read.
+    pub limit: usize,
     /// The Unix socket that the server listens on, instead of the host of the URL.
     pub socket: Option<PathBuf>,
 }
@@ -46,18 +48,25 @@ pub enum Method {
 impl Request {
     /// A GET that asks for JSON.
     pub fn get(url: String) -> Self {
-        Self { method: Method::Get, url, headers: accepting_json(), body: String::new(), socket: None }
+        Self {
+            method: Method::Get,
+            url,
+            headers: accepting_json(),
+            body: String::new(),
+            limit: MAX_BODY,
+            socket: None,
+        }
     }
 
     /// A POST of JSON that asks for JSON.
     pub fn post_json(url: String, body: String) -> Self {
-        Self { method: Method::Post, url, headers: accepting_json(), body, socket: None }
+        Self { method: Method::Post, url, headers: accepting_json(), body, limit: MAX_BODY, socket: None }
             .header("content-type", "application/json".to_owned())
     }
 
     /// A POST of a form, to a service that says what it answers in.
     pub fn post_form(url: String, body: String) -> Self {
-        Self { method: Method::Post, url, headers: Vec::new(), body, socket: None }
+        Self { method: Method::Post, url, headers: Vec::new(), body, limit: MAX_BODY, socket: None }
             .header("content-type", FORM.to_owned())
     }
 
@@ -66,6 +75,12 @@ impl Request {
     pub fn header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
         self
+    }
+
+    /// The same for a longer answer.
+    #[must_use]
+    pub fn up_to(self, limit: usize) -> Self {
+        Self { limit, ..self }
     }
 
     /// The same to a server that listens on a Unix socket.
@@ -150,8 +165,8 @@ pub enum HttpError {
         /// What the system said.
         reason: String,
     },
-    /// An answer longer than [`MAX_BODY`].
-    #[error("{host} answered with more than {MAX_BODY} bytes; is this the right address?")]
+    /// An answer longer than the request allows.
+    #[error("{host} answered with more than was expected; is this the right address?")]
     TooLong {
         /// Who answered.
         host: String,

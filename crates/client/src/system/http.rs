@@ -11,7 +11,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 
 use super::{Names, socket};
-use crate::http::{Http, HttpError, MAX_BODY, Method, Request, Response};
+use crate::http::{Http, HttpError, Method, Request, Response};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -76,6 +76,7 @@ impl Http for HttpAgent {
             return socket::send(&request, path, ANSWER_WITHIN);
         }
         let host = request.host().to_owned();
+        let limit = u64::try_from(request.limit).unwrap_or(u64::MAX);
         let describe = |error: ureq::Error| describe(host.clone(), &error);
         let agent = self.agent(&request.url);
         let mut call = ureq::http::Request::builder().uri(&request.url);
@@ -89,7 +90,7 @@ impl Http for HttpAgent {
             }
         };
         let mut answer = answer.map_err(describe)?;
-        let body = answer.body_mut().with_config().limit(MAX_BODY as u64).read_to_vec().map_err(describe)?;
+        let body = answer.body_mut().with_config().limit(limit).read_to_vec().map_err(describe)?;
         let fields = answer
             .headers()
             .iter()

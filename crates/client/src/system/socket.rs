@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::http::{HttpError, Request, Response};
 #[cfg(unix)]
-use crate::http::{MAX_BODY, Method};
+use crate::http::Method;
+use crate::http::{HttpError, Request, Response};
 
 /// Sends it and reads the answer, each step within `limit`.
 ///
@@ -23,8 +23,9 @@ pub(super) fn send(request: &Request, path: &Path, limit: Duration) -> Result<Re
     stream.set_write_timeout(Some(limit)).map_err(no_answer)?;
     stream.write_all(written(request).as_bytes()).map_err(no_answer)?;
     let mut answer = Vec::new();
-    stream.take(MAX_BODY as u64 + 1).read_to_end(&mut answer).map_err(no_answer)?;
-    if answer.len() > MAX_BODY {
+    let most = request.limit;
+    stream.take(most as u64 + 1).read_to_end(&mut answer).map_err(no_answer)?;
+    if answer.len() > most {
         return Err(HttpError::TooLong { host: host() });
     }
     let cut_short = || HttpError::NoAnswer { host: host(), reason: "the answer is no HTTP".to_owned() };
