@@ -6,8 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod argument;
 mod rules;
 
+pub use argument::{ArgumentError, ConditionArgument, PinArgument};
 pub use rules::{Condition, InvalidRules, RawRules, Rules, Selector};
 
 use crate::access_token::Permission;

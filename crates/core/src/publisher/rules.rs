@@ -231,7 +231,10 @@ fn parse_value(field: &'static Field, value: &Scalar) -> Result<Scalar, InvalidR
     let wrong = |expected| InvalidRules::Value {
         field: field.name.to_owned(),
         expected,
-        found: format!("{value:?}"),
+        found: match value {
+            Scalar::Text(text) => format!("{text:?}"),
+            other => other.to_string(),
+        },
     };
     match value {
         Scalar::Text(text) => (field.parse)(text).map(Scalar::Text).map_err(wrong),

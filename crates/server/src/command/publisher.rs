@@ -1,11 +1,13 @@
 //! `countersign-server publisher add|list|disable|enable|remove`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Subcommand;
-use countersign_core::publisher::{PublisherId, PublisherState, RawRules, Revision};
-use countersign_core::{IssuerUrl, Permission, Provider, Publisher, Resource, Rules, Scalar};
+use countersign_core::publisher::{
+    ConditionArgument, PinArgument, PublisherId, PublisherState, RawRules, Revision,
+};
+use countersign_core::{IssuerUrl, Permission, Provider, Publisher, Resource, Rules};
 use countersign_server::clock::{SystemClock, SystemRandomness, fresh_id};
 use countersign_server::issuers::choose;
 use countersign_server::store::{self, IfMissing, ListedPublisher, Page, PublisherChange, PublisherFilter};
@@ -40,10 +42,10 @@ pub(crate) struct Add {
     /// A condition: a field of the provider (branch=main) or a JSON Pointer (/runner_environment=github-hosted). Given
     /// twice for one field, either value will do. Write := for a value that is JSON (/pro:=true).
     #[arg(long = "set", value_name = "FIELD=VALUE")]
-    conditions: Vec<String>,
+    conditions: Vec<ConditionArgument>,
     /// An immutable id that the runs must have, instead of the one that the first run teaches.
     #[arg(long = "pin", value_name = "CLAIM=ID")]
-    pins: Vec<String>,
+    pins: Vec<PinArgument>,
     /// Accepts an event that the provider's preset refuses, such as `workflow_run`.
     #[arg(long = "allow-event", value_name = "EVENT")]
     allowed_events: Vec<String>,
@@ -100,8 +102,8 @@ impl Add {
         let rules = Rules::try_from(RawRules {
             issuer,
             provider: self.provider,
-            conditions: conditions(&self.conditions)?,
-            pins: pins(&self.pins)?,
+            conditions: ConditionArgument::collect(self.conditions),
+            pins: PinArgument::collect(self.pins)?,
             allowed_events: BTreeSet::from_iter(self.allowed_events),
         })?;
         let publisher = Publisher {
@@ -171,43 +173,6 @@ impl Change {
         say(&format!("{done} the trusted publisher {} of {resource}", self.id));
         Ok(())
     }
-}
-
-/// `name=text`, or `name:=json`.
-fn conditions(written: &[String]) -> anyhow::Result<BTreeMap<String, Vec<Scalar>>> {
-    let mut conditions: BTreeMap<String, Vec<Scalar>> = BTreeMap::new();
-    for text in written {
-        let (name, value) =
-            text.split_once('=').with_context(|| format!("--set: expected FIELD=VALUE, found {text:?}"))?;
-        let (name, value) = match name.strip_suffix(':') {
-            Some(name) => {
-                let value = serde_json::from_str(value)
-                    .ok()
-                    .filter(|value| !matches!(value, Scalar::Text(text) if text.is_empty()));
-                (
-                    name,
-                    value.with_context(|| {
-                        format!("--set: expected a JSON text, integer or boolean after :=, found {text:?}")
-                    })?,
-                )
-            }
-            None => (name, Scalar::Text(value.to_owned())),
-        };
-        conditions.entry(name.to_owned()).or_default().push(value);
-    }
-    Ok(conditions)
-}
-
-fn pins(written: &[String]) -> anyhow::Result<BTreeMap<String, Option<String>>> {
-    let mut pins = BTreeMap::new();
-    for text in written {
-        let (claim, id) =
-            text.split_once('=').with_context(|| format!("--pin: expected CLAIM=ID, found {text:?}"))?;
-        if pins.insert(claim.to_owned(), Some(id.to_owned())).is_some() {
-            bail!("--pin: {claim} is there twice; a publisher is held to one id");
-        }
-    }
-    Ok(pins)
 }
 
 fn show_json(value: &impl serde::Serialize) -> anyhow::Result<()> {

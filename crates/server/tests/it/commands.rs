@@ -97,11 +97,13 @@ fn what_cannot_be_a_publisher_is_refused_with_a_remedy() {
     (failed)
     ");
     insta::assert_snapshot!(add("acme/model", &["--set", "repository=acme/*"]), @r#"
-    countersign-server: expected OWNER/NAME with the exact names, without wildcards as repository, found Text("acme/*")
+    countersign-server: expected OWNER/NAME with the exact names, without wildcards as repository, found "acme/*"
     (failed)
     "#);
     insta::assert_snapshot!(add("acme/model", &["--set", "repository"]), @r#"
-    countersign-server: --set: expected FIELD=VALUE, found "repository"
+    error: invalid value 'repository' for '--set <FIELD=VALUE>': expected FIELD=VALUE, found "repository"
+
+    For more information, try '--help'.
     (failed)
     "#);
     insta::assert_snapshot!(add("acme/model", &["--set", "repository=a/b", "--issuer", "https://ghes.example.com/_services/token"]), @r#"
