@@ -25,6 +25,9 @@ pub(crate) struct NewPublisher {
     /// What the tokens may do; the most that the resource allows if it is left out.
     #[schema(value_type = Option<super::view::PermissionName>)]
     permission: Option<Permission>,
+    /// Whether it lets anybody in: it does, if this is left out.
+    #[schema(value_type = Option<super::view::StateName>)]
+    state: Option<PublisherState>,
     /// The resource does not exist yet: the publisher waits 30 days for its first run, and is removed if there is none, or if
     /// somebody else's publishes first.
     #[serde(default)]
@@ -85,12 +88,12 @@ impl NewPublisher {
 
     /// Reads it as the server would keep it.
     pub(super) fn understood(self, app: &App) -> Result<Understood, Problem> {
-        let Self { resource, rules, permission, pending } = self;
+        let Self { resource, rules, permission, state, pending } = self;
         let permission = understood_permission(permission, &resource)?;
         let UnderstoodRules { rules, corrections } = rules.understood(app)?;
         let id = app.exchange.fresh_id().0;
         let id = id.parse().map_err(|error| Problem::invalid(format!("{error}")))?;
-        let (state, revision) = (PublisherState::Enabled, Revision(1));
+        let (state, revision) = (state.unwrap_or(PublisherState::Enabled), Revision(1));
         let publisher = Publisher { id, resource, rules, permission, state, revision };
         Ok(Understood { publisher, pending, corrections })
     }
