@@ -89,6 +89,10 @@ pub fn read_pasted(mut rules: RawRules) -> Result<Pasted, PasteError> {
                 }
                 None => from_text(field, written)?,
             };
+            // What is saved is read again when it is changed, and must then still be what it is.
+            if taken != *written && Address::parse(&taken, home.as_deref()).is_some() {
+                return Err(unfit(field, &taken));
+            }
             if taken != *written {
                 let written = std::mem::replace(written, taken.clone());
                 changes.push(Change { field: name.clone(), written, taken });

@@ -14,6 +14,8 @@ mod name_server;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod pasted;
+#[cfg(test)]
 mod resource;
 #[cfg(test)]
 mod rules;

@@ -233,6 +233,7 @@ fn what_an_address_does_not_say_is_refused_with_the_right_form() {
     all("repository", "https://github.com/acme/*", "expected OWNER/NAME");
     // Where the branch ends and a folder begins, nobody can say.
     all("branch", "https://github.com/acme/train/tree/feature/x", "expected a branch or tag name");
+    all("branch", "refs/heads/github.com/x", "expected a branch or tag name");
     all("branch", "refs/tags/v1", "expected a branch or tag name");
     all(
         "workflow",
