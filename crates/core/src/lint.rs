@@ -4,8 +4,10 @@
 //! differs from provider to provider is data in the preset.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 mod checks;
 
@@ -27,7 +29,7 @@ pub struct Warning {
 }
 
 /// How much a weakness matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Good to know; often there is nothing to do.
@@ -117,6 +119,20 @@ impl Code {
             | Self::SeveralValues
             | Self::ReusableToken => Severity::Note,
         }
+    }
+}
+
+/// No weakness of that name.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("expected a weakness such as any_branch, by its code; found {0:?}")]
+pub struct UnknownCode(String);
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCode> {
+        let code = Self::ALL.into_iter().find(|code| code.as_str() == text);
+        code.ok_or_else(|| UnknownCode(text.chars().take(80).collect()))
     }
 }
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 mod difference;
 
-pub use difference::Difference;
+pub use difference::{Difference, Fact};
 
 use crate::claims::Scalar;
 use crate::publisher::{Condition, Publisher, PublisherId, Revision, Rules, Selector};
@@ -212,7 +212,7 @@ impl fmt::Display for Step {
         match self {
             Self::Add { after } => {
                 writeln!(f, "  + {}", after.rules.provider().preset().title)?;
-                difference::facts(after).iter().try_for_each(|fact| writeln!(f, "      {fact}"))
+                after.facts().iter().try_for_each(|fact| writeln!(f, "      {fact}"))
             }
             Self::Change { id, differences, .. } => {
                 writeln!(f, "  ~ {id}")?;
@@ -220,7 +220,7 @@ impl fmt::Display for Step {
             }
             Self::Remove { id, before, .. } => {
                 writeln!(f, "  - {id}")?;
-                difference::facts(before).iter().try_for_each(|fact| writeln!(f, "      {fact}"))
+                before.facts().iter().try_for_each(|fact| writeln!(f, "      {fact}"))
             }
             Self::Keep { id, .. } => writeln!(f, "  = {id}"),
         }

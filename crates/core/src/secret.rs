@@ -43,6 +43,11 @@ token! {
     AccessToken
 }
 
+token! {
+    /// An admin token, with which people administer a server.
+    AdminSecret
+}
+
 #[cfg(test)]
 mod tests {
     use super::{AccessToken, IdToken};

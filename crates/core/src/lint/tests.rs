@@ -200,5 +200,16 @@ fn codes_are_written_alike_everywhere() {
     assert!(Code::ALL.is_sorted());
     for code in Code::ALL {
         assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        assert_eq!(code.as_str().parse(), Ok(code));
+    }
+    assert!("any-branch".parse::<Code>().is_err());
+}
+
+#[test]
+fn every_code_is_in_the_manual() {
+    let manual = include_str!("../../../../docs/publishers.md");
+    for code in Code::ALL {
+        let kind = if code.severity() == Severity::Warning { "warning" } else { "note" };
+        assert!(manual.contains(&format!("| `{}` | {kind} |", code.as_str())), "{}", code.as_str());
     }
 }

@@ -19,9 +19,9 @@ pub struct Difference {
     pub after: Option<Vec<Scalar>>,
 }
 
-/// Something that a publisher says.
+/// Something that a publisher says, in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fact {
+pub struct Fact {
     field: String,
     values: Vec<Scalar>,
 }
@@ -32,39 +32,41 @@ impl Fact {
     }
 }
 
-/// What a publisher says, in one order for all.
-pub(super) fn facts(entry: &Entry) -> Vec<Fact> {
-    let rules = &entry.rules;
-    let mut facts = vec![Fact::new("issuer", rules.issuer().as_str())];
-    for condition in rules.conditions() {
-        // Any of the values will do, so their order means nothing.
-        let mut values = condition.values().to_vec();
-        values.sort();
-        values.dedup();
-        facts.push(Fact { field: condition.selector().to_string(), values });
+impl Entry {
+    /// What it says, in one order for all.
+    pub fn facts(&self) -> Vec<Fact> {
+        let rules = &self.rules;
+        let mut facts = vec![Fact::new("issuer", rules.issuer().as_str())];
+        for condition in rules.conditions() {
+            // Any of the values will do, so their order means nothing.
+            let mut values = condition.values().to_vec();
+            values.sort();
+            values.dedup();
+            facts.push(Fact { field: condition.selector().to_string(), values });
+        }
+        for (claim, id) in rules.pins() {
+            let values = id.into_iter().map(|id| Scalar::Text(id.to_owned()));
+            facts.push(Fact { field: format!("pin {claim}"), values: values.collect() });
+        }
+        let refused = rules.provider().preset().event.as_ref().map_or(&[][..], |event| event.refused);
+        let allowed = refused.iter().filter(|name| rules.allows_event(name));
+        facts.extend(allowed.map(|name| Fact::new("allowed event", name)));
+        facts.push(Fact::new("permission", self.permission.as_str()));
+        facts.push(Fact::new(
+            "state",
+            match self.state {
+                PublisherState::Enabled => "enabled",
+                PublisherState::Disabled => "disabled",
+            },
+        ));
+        facts
     }
-    for (claim, id) in rules.pins() {
-        let values = id.into_iter().map(|id| Scalar::Text(id.to_owned()));
-        facts.push(Fact { field: format!("pin {claim}"), values: values.collect() });
-    }
-    let refused = rules.provider().preset().event.as_ref().map_or(&[][..], |event| event.refused);
-    let allowed = refused.iter().filter(|name| rules.allows_event(name));
-    facts.extend(allowed.map(|name| Fact::new("allowed event", name)));
-    facts.push(Fact::new("permission", entry.permission.as_str()));
-    facts.push(Fact::new(
-        "state",
-        match entry.state {
-            PublisherState::Enabled => "enabled",
-            PublisherState::Disabled => "disabled",
-        },
-    ));
-    facts
 }
 
 /// The facts in which a publisher differs from what it will be.
 pub(super) fn between(publisher: &Publisher, after: &Entry) -> Vec<Difference> {
-    let before = facts(&super::as_entry(publisher));
-    let after = facts(after);
+    let before = super::as_entry(publisher).facts();
+    let after = after.facts();
     let gone = before.iter().filter(|fact| !after.contains(fact));
     let mut differences: Vec<Difference> = gone
         .map(|fact| Difference { field: fact.field.clone(), before: Some(fact.values.clone()), after: None })
