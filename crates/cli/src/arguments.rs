@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    cargo_credential, completions, doctor, exec, git_credential, google_credential, manual, simulate, token,
-    whoami,
+    cargo_credential, completions, doctor, exec, explain, git_credential, google_credential, manual,
+    publishers, simulate, token, whoami,
 };
 
 const AFTER_HELP: &str = "\
@@ -26,7 +26,9 @@ Exit codes:
   2  usage: an argument or a variable makes no sense
   3  no identity: no CI provider was detected, or it gave no usable id token
   4  refused: the server understood and said no; its reason is shown
-  5  unreachable: the server could not be asked, cannot serve now, or is no token server";
+  5  unreachable: the server could not be asked, cannot serve now, or is no token server
+  6  weak: `publishers lint` has a warning
+  7  different: `publishers plan --check` has found changes to make";
 
 /// Exchanges a CI job's identity for a registry's short-lived access token; no secret is stored in CI.
 #[derive(Debug, Parser)]
@@ -57,6 +59,10 @@ pub(crate) enum Command {
     Whoami(whoami::Arguments),
     /// Looks for what is wrong, and ends with the one change to make
     Doctor(doctor::Arguments),
+    /// Explains what an exchange would come to, without making it
+    Explain(explain::Arguments),
+    /// Manages trusted publishers, on a server and in a file
+    Publishers(publishers::Arguments),
     /// Runs a command as if inside a CI provider's job, to rehearse it
     Simulate(simulate::Arguments),
     /// Prints completions for a shell

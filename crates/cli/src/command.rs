@@ -4,9 +4,11 @@ pub(crate) mod cargo_credential;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod exec;
+pub(crate) mod explain;
 pub(crate) mod git_credential;
 pub(crate) mod google_credential;
 pub(crate) mod manual;
+pub(crate) mod publishers;
 pub(crate) mod simulate;
 pub(crate) mod token;
 pub(crate) mod whoami;
@@ -27,6 +29,8 @@ pub(crate) fn run(arguments: Arguments, process: Process) -> Result<ExitCode, Fa
         Command::GoogleCredential(arguments) => google_credential::run(arguments, process),
         Command::Whoami(arguments) => whoami::run(arguments, process),
         Command::Doctor(arguments) => doctor::run(arguments, process),
+        Command::Explain(arguments) => explain::run(arguments, process),
+        Command::Publishers(arguments) => publishers::run(arguments, process),
         Command::Simulate(arguments) => simulate::run(arguments, process),
         Command::Completions(arguments) => completions::run(&arguments, process),
         Command::Manual(arguments) => manual::run(&arguments),

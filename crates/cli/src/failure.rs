@@ -8,11 +8,14 @@ use countersign_client::endpoint::EndpointError;
 use countersign_client::{ExchangeError, IdentityError, LoginError, SetupError, UnverifiedError};
 use countersign_core::Provider;
 use countersign_core::audience::AudienceError;
+use countersign_core::publisher::ArgumentError;
 use countersign_simulator::{OverrideError, StartError};
 use thiserror::Error;
 
+use crate::administration::AdministrationError;
 use crate::child::ChildError;
 use crate::paint::{Paint, Tone};
+use crate::publisher_file::PublisherFileError;
 use crate::token_cache::VARIABLE as CACHE;
 
 /// Anything that has no code of its own.
@@ -22,9 +25,13 @@ pub(crate) const USAGE: u8 = 2;
 /// The job has no identity to show.
 pub(crate) const NO_IDENTITY: u8 = 3;
 /// The server said no.
-const REFUSED: u8 = 4;
+pub(crate) const REFUSED: u8 = 4;
 /// The server could not be asked, cannot serve now, or is none.
 pub(crate) const UNREACHABLE: u8 = 5;
+/// There is something weak in what was looked at.
+pub(crate) const WEAK: u8 = 6;
+/// What is there differs from what should be.
+pub(crate) const DIFFERENT: u8 = 7;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, Error)]
@@ -132,6 +139,30 @@ pub(crate) enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// A server was not asked, or did not do it.
+    #[error(transparent)]
+    Administration(#[from] AdministrationError),
+    /// What was written for a publisher makes none.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// A publisher is not what was written.
+    #[error(
+        "nothing was added: what was written is taken for something else, as shown above; if it is meant, add --yes"
+    )]
+    NotAsWritten,
+    /// More than one request takes.
+    #[error(
+        "expected at most {most} changes at once, found {found}; split the file, since more cannot be done all or not at all"
+    )]
+    TooManyChanges {
+        /// How many a request takes.
+        most: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The file of publishers says nothing.
+    #[error(transparent)]
+    PublisherFile(#[from] PublisherFileError),
     /// The manual pages cannot be written.
     #[error("the manual pages could not be written to {}; it must be a folder that is there", .folder.display())]
     Manual {
@@ -166,10 +197,15 @@ impl Failure {
             | Self::NobodyPlays { .. }
             | Self::NoCommand
             | Self::Setup(_)
+            | Self::PublisherFile(_)
+            | Self::Argument(_)
+            | Self::NotAsWritten
+            | Self::TooManyChanges { .. }
             | Self::Login(LoginError::Identity(IdentityError::Unsupported { .. })) => USAGE,
             Self::Login(LoginError::Identity(_)) | Self::Unreadable { .. } => NO_IDENTITY,
             Self::Login(LoginError::Exchange(ExchangeError::Refused(_))) => REFUSED,
             Self::Login(LoginError::Exchange(_)) => UNREACHABLE,
+            Self::Administration(error) => error.exit_code(),
             Self::Child(error) => error.code(),
             Self::Login(_)
             | Self::Simulator(_)

@@ -2,6 +2,7 @@
 //!
 //! Only `main` touches the process: it reads the environment and the arguments once, and hands the streams on.
 
+mod administration;
 mod arguments;
 mod child;
 mod command;
@@ -13,6 +14,7 @@ mod paint;
 mod printable;
 mod process;
 mod progress;
+mod publisher_file;
 mod token_cache;
 mod token_file;
 mod variable_name;

@@ -2,6 +2,8 @@
 //! the simulated providers, which `registry` starts.
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod cargo;
@@ -31,6 +33,8 @@ mod manual;
 mod outside;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod publishers;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::publisher::{PublisherState, RawRules, Revision};
 use countersign_core::{AccessToken, IssuerUrl, Permission, Provider, Publisher, Resource, Rules, Scalar};
+use countersign_server::admin::{NewAdminToken, Role};
 use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh_id};
 use countersign_server::config::Config;
 use countersign_server::http::App;
@@ -14,6 +16,7 @@ use countersign_server::store::{
 };
 use countersign_simulator::{Overrides, Simulator};
 use countersign_verify::{AccessTokenError, AccessTokenVerifier, AuthorizedAccess};
+use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 use crate::job::Job;
@@ -126,6 +129,17 @@ impl Registry {
         let author = Author { actor: Actor::Command, at: SystemClock.now(), request };
         let add = PublisherChange::Add { publisher: Box::new(publisher), pending_until: None };
         self.app.exchange.store.change_publishers(vec![add], &author, None).await.unwrap().unwrap();
+    }
+
+    /// The secret of a new admin token.
+    pub(crate) async fn admin(&self, role: Role, resources: &[&str]) -> String {
+        let resources = resources.iter().map(|pattern| pattern.parse().unwrap()).collect();
+        let new = NewAdminToken::new(role.to_string(), role, resources, Duration::from_hours(24)).unwrap();
+        let (token, secret) = new.made(SystemClock.now(), &SystemRandomness);
+        let request = ExchangeId(fresh_id(&SystemClock, &SystemRandomness));
+        let author = Author { actor: Actor::Command, at: SystemClock.now(), request };
+        self.app.exchange.store.add_admin_token(token, &author).await.unwrap();
+        secret.expose_secret().to_owned()
     }
 
     /// A job on GitHub that may mint id tokens.

@@ -56,7 +56,7 @@ fn secrets_in_the_wrong_place_are_not_repeated() {
 
 #[test]
 fn help_teaches_by_example_and_lists_the_exit_codes() {
-    insta::assert_snapshot!(Job::github().run(&["--help"]), @r"
+    insta::assert_snapshot!(Job::github().run(&["--help"]), @r#"
     exit 0
     --- stdout
     Exchanges a CI job's identity for a registry's short-lived access token; no secret is stored in CI
@@ -71,6 +71,8 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
       google-credential  Gives Google's libraries the job's id token: an executable-sourced credential
       whoami             Shows who the registry would see: the CI provider and the claims of this job's id token
       doctor             Looks for what is wrong, and ends with the one change to make
+      explain            Explains what an exchange would come to, without making it
+      publishers         Manages trusted publishers, on a server and in a file
       simulate           Runs a command as if inside a CI provider's job, to rehearse it
       completions        Prints completions for a shell
       manual             Writes manual pages, one for each command
@@ -100,8 +102,10 @@ fn help_teaches_by_example_and_lists_the_exit_codes() {
       3  no identity: no CI provider was detected, or it gave no usable id token
       4  refused: the server understood and said no; its reason is shown
       5  unreachable: the server could not be asked, cannot serve now, or is no token server
+      6  weak: `publishers lint` has a warning
+      7  different: `publishers plan --check` has found changes to make
     --- stderr
-    ");
+    "#);
     insta::assert_snapshot!(Job::github().run(&["token", "--help"]), @r"
     exit 0
     --- stdout
