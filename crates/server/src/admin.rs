@@ -12,9 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-mod pattern;
-
-pub use pattern::{ResourcePattern, ResourcePatternError};
+pub use countersign_core::resource::{ResourcePattern, ResourcePatternError};
 
 use crate::clock::{Randomness, fresh_id_at};
 
