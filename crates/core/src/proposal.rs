@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::claims::Scalar;
 use crate::decision::{Check, failures};
-use crate::lint::{Warning, lint};
+use crate::lint::{Code, Warning, lint};
 use crate::provider::{Field, Provider};
 use crate::publisher::{InvalidRules, RawRules, Rules};
 use crate::statement::Statement;
@@ -31,6 +31,12 @@ pub enum Unproposable {
     /// Whatever is known of the run does not make a publisher.
     #[error(transparent)]
     Rules(#[from] InvalidRules),
+    /// Nothing would hold it to what has been reviewed.
+    #[error(
+        "the run is on no branch, tag or environment, as those of pull requests are: what lets it in would let in code that \
+         nobody has reviewed; start one where the publisher shall be, or write the conditions by hand"
+    )]
+    NoBranch,
     /// It would be refused whatever its conditions: what somebody else may have started is trusted by hand or not at all.
     #[error("such a run is let in by no publisher that is made without thinking: {}", listed(.0))]
     Refused(Vec<Check>),
@@ -73,11 +79,15 @@ pub fn propose(
     }
     let rules = Rules::try_from(raw)?;
     let refused = failures(&rules, statement);
-    if refused.is_empty() {
-        Ok(Proposal { warnings: lint(&rules, max_exchanges), rules })
-    } else {
-        Err(Unproposable::Refused(refused))
+    if !refused.is_empty() {
+        return Err(Unproposable::Refused(refused));
     }
+    let warnings = lint(&rules, max_exchanges);
+    // A pull request's run is on no branch: what lets it in lets in whatever anybody proposes.
+    if warnings.iter().any(|warning| warning.code == Code::AnyBranch) {
+        return Err(Unproposable::NoBranch);
+    }
+    Ok(Proposal { rules, warnings })
 }
 
 /// What the run has in a field, if a condition can say it.

@@ -48,6 +48,11 @@ impl AdminToken {
         self.last_used_at.is_none_or(|last| now.as_seconds() - last.as_seconds() >= USE_PRECISION)
     }
 
+    /// Whether no resource is outside of what it is about.
+    pub fn is_about_everything(&self) -> bool {
+        self.resources.contains(&ResourcePattern::everything())
+    }
+
     /// Whether it is about that resource, by its canonical text.
     pub fn covers(&self, resource: &str) -> bool {
         any_matches(&self.resources, resource)

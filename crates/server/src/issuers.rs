@@ -1,6 +1,6 @@
 //! The issuers whose id tokens are exchanged, ready to verify with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ pub struct Issuers {
 #[derive(Default)]
 struct Table {
     all: HashMap<String, Arc<Issuer>>,
+    disabled: HashSet<String>,
     stored: Vec<StoredIssuer>,
 }
 
@@ -90,7 +91,7 @@ impl Issuers {
             }
         };
         let configured: HashMap<_, _> = settings.into_iter().map(named).collect::<Result<_, _>>()?;
-        let table = Table { all: configured.clone(), stored: Vec::new() };
+        let table = Table { all: configured.clone(), ..Table::default() };
         Ok(Self { own: own.clone(), configured, custom, current: ArcSwap::from_pointee(table) })
     }
 
@@ -148,14 +149,16 @@ impl Issuers {
                 }
             }
         }
-        self.current.store(Arc::new(Table { all, stored }));
+        let disabled = stored.iter().filter(|stored| stored.disabled_at.is_some());
+        let disabled = disabled.map(|stored| stored.url.to_string()).collect();
+        self.current.store(Arc::new(Table { all, disabled, stored }));
         Ok(())
     }
 }
 
 impl Table {
     fn is_disabled(&self, iss: &str) -> bool {
-        self.stored.iter().any(|stored| stored.url.as_str() == iss && stored.disabled_at.is_some())
+        self.disabled.contains(iss)
     }
 }
 

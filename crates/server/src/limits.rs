@@ -26,8 +26,8 @@ const REMEMBERED: usize = 65_536;
 const PART_OF_A_TOKEN: u32 = 20;
 /// or so many a minute, if that is more: some providers give a job one token for all that it does, and jobs try again.
 const LEAST_OF_A_TOKEN: u32 = 20;
-/// Requests of one maintainer that change something: so many at once, and as many a minute (threat K5).
-const CHANGES: u32 = 300;
+/// Changes of one maintainer: so many at once, and as many a minute (threat K5).
+const CHANGES: u32 = 1_000;
 
 /// The limits of a server, with what has been used of them.
 #[derive(Debug)]
@@ -157,9 +157,10 @@ impl Limits {
         tenants.tenants.take(tenant, now).map_err(too_many(Limited::Tenant))
     }
 
-    /// Lets whoever has an admin token of that id change something.
-    pub fn admit_change(&self, admin_token: &str, now: u64) -> Result<(), TooMany> {
-        let admitted = self.changes.take(admin_token, now);
+    /// Lets whoever has an admin token of that id make so many changes.
+    pub fn admit_changes(&self, admin_token: &str, number: usize, now: u64) -> Result<(), TooMany> {
+        let mut each = std::iter::repeat_n((), number);
+        let admitted = each.try_for_each(|()| self.changes.take(admin_token, now));
         admitted.map_err(|retry_after| TooMany { what: Limited::AdminToken, retry_after })
     }
 

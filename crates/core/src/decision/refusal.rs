@@ -55,6 +55,17 @@ impl Refusal {
             let failures: Vec<String> = report.failures().map(ToString::to_string).collect();
             format!("publisher {}: {}", report.publisher(), failures.join("; "))
         });
-        lines.collect::<Vec<_>>().join("\n")
+        shortened(lines.collect::<Vec<_>>().join("\n"))
     }
+}
+
+/// Bytes of an explanation that is kept and logged; the API explains in full.
+const MAX_EXPLANATION: usize = 16 * 1024;
+
+fn shortened(mut text: String) -> String {
+    if text.len() > MAX_EXPLANATION {
+        text.truncate(text.floor_char_boundary(MAX_EXPLANATION));
+        text.push_str(" …");
+    }
+    text
 }

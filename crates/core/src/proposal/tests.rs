@@ -71,15 +71,18 @@ fn what_the_run_has_not_is_not() {
 
 #[test]
 fn weaknesses_are_told() {
-    let pull_request = github(|claims| {
-        claims["ref"] = json!("refs/pull/7/merge");
-        claims["runner_environment"] = json!("self-hosted");
-    });
+    let own_machine = github(|claims| claims["runner_environment"] = json!("self-hosted"));
     let codes = |statement: &Statement| {
         let warnings = propose(Provider::Github, statement, 2).unwrap().warnings;
         warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
     };
-    assert_eq!(codes(&pull_request), [Code::AnyBranch, Code::SelfHostedRunners, Code::ReusableToken]);
+    assert_eq!(codes(&own_machine), [Code::SelfHostedRunners, Code::ReusableToken]);
+}
+
+#[test]
+fn g11_what_anybody_may_propose_is_no_publisher() {
+    let pull_request = github(|claims| claims["ref"] = json!("refs/pull/7/merge"));
+    assert!(matches!(propose(Provider::Github, &pull_request, 1), Err(Unproposable::NoBranch)));
 }
 
 #[test]

@@ -24,6 +24,13 @@ pub struct Rules {
     allowed_events: BTreeSet<String>,
 }
 
+/// Conditions of one publisher: every exchange of its resource looks at all of them.
+const MAX_CONDITIONS: usize = 50;
+/// Values of one condition.
+const MAX_VALUES: usize = 100;
+/// Bytes of a value, or of a JSON Pointer.
+const MAX_TEXT: usize = 1_000;
+
 /// Rules as people and databases write them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,6 +114,12 @@ pub enum InvalidRules {
         /// What was written.
         found: String,
     },
+    /// More than one can look through.
+    #[error("expected at most {MAX_CONDITIONS} conditions, found {0}; make several publishers")]
+    TooMany(usize),
+    /// Longer than any claim that identifies a run.
+    #[error("expected names and values of at most {MAX_TEXT} bytes, found a longer one")]
+    TooLong,
     /// `branch` and `tag` together.
     #[error("a run is on a branch or on a tag: conditions on both can never hold; make two publishers")]
     BranchAndTag,
@@ -216,6 +229,14 @@ impl Condition {
         if values.is_empty() {
             return Err(wrong("at least one value", "none".to_owned()));
         }
+        if values.len() > MAX_VALUES {
+            return Err(wrong("at most 100 values", format!("{} values", values.len())));
+        }
+        if name.len() > MAX_TEXT
+            || values.iter().any(|value| matches!(value, Scalar::Text(text) if text.len() > MAX_TEXT))
+        {
+            return Err(InvalidRules::TooLong);
+        }
         if matches!(&selector, Selector::Field(field) if field.single) && values.len() > 1 {
             return Err(wrong("one value (make a publisher for each)", format!("{} values", values.len())));
         }
@@ -265,6 +286,9 @@ impl TryFrom<RawRules> for Rules {
         let RawRules { issuer, provider, conditions, pins, allowed_events } = raw;
         if let Some(expected) = Provider::owning(&issuer).filter(|owner| *owner != provider) {
             return Err(InvalidRules::ForeignIssuer { issuer, expected });
+        }
+        if conditions.len() > MAX_CONDITIONS {
+            return Err(InvalidRules::TooMany(conditions.len()));
         }
         let conditions = conditions
             .into_iter()

@@ -48,6 +48,9 @@ impl Verify {
         match store.verify_audit_log(self.heads).await? {
             Ok(verified) => {
                 say(&format!("in order: {} rows in {} batches", verified.rows, verified.batches));
+                for head in verified.pruned {
+                    say(&format!("pruned since, and cannot be compared: {head}"));
+                }
                 for head in verified.heads {
                     say(&format!("head {head}"));
                 }

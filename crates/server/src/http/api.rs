@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -71,6 +72,9 @@ enum Changing {
     /// It is there already.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
+    /// The body did not come in time.
+    #[response(status = 408, content_type = "application/problem+json")]
+    TooSlow(Problem),
     /// It was changed meanwhile.
     #[response(status = 412, content_type = "application/problem+json")]
     PreconditionFailed(Problem),
@@ -125,8 +129,8 @@ impl Modify for AdminTokens {
 /// The paths of the API, its description (`OpenAPI` 3.1) and a page to read.
 pub(super) fn router() -> Router<Arc<App>> {
     let (router, document) = described();
-    let page = page::written(&document);
-    let document = document.to_json().unwrap_or_default();
+    let page = Bytes::from(page::written(&document));
+    let document = Bytes::from(document.to_json().unwrap_or_default());
     router
         .route(
             "/api/v1/openapi.json",

@@ -81,7 +81,7 @@ impl Route {
         let asks_for_proof = route == "/oauth/introspect" || route.starts_with("/api/");
         match route {
             "/healthz" | "/readyz" => None,
-            "/api/v1/explain" => Some(Purpose::Anybodys),
+            "/api/v1/explain" | "/api/v1" | "/api/v1/openapi.json" => Some(Purpose::Anybodys),
             _ if asks_for_proof && headers.contains_key(header::AUTHORIZATION) => Some(Purpose::Proven),
             _ => Some(Purpose::Anybodys),
         }

@@ -44,10 +44,13 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
     reading: Arc<Semaphore>,
+    searching: Arc<Semaphore>,
 }
 
 /// Queries at once: more would only open more connections to the same disk.
 const READERS: usize = 4;
+/// Of lists and searches, which can take long: exchanges do not wait for them.
+const SEARCHERS: usize = 2;
 /// How long an exchange waits to be recorded.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What one call of `tidy` removes of each kind at most.
@@ -81,6 +84,7 @@ impl SqliteStore {
             writer: Writer::start(connection)?,
             readers: Mutex::default(),
             reading: Arc::new(Semaphore::new(READERS)),
+            searching: Arc::new(Semaphore::new(SEARCHERS)),
         })
     }
 
@@ -89,7 +93,23 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let permit = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        self.read_among(&self.reading, query).await
+    }
+
+    /// The same for what can take long: only so many at once, and nobody else waits for them.
+    async fn search<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read_among(&self.searching, query).await
+    }
+
+    async fn read_among<T: Send + 'static>(
+        &self,
+        places: &Arc<Semaphore>,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let idle = self.readers.lock().map_err(|_| StoreError::Closed)?.pop();
         let path = self.path.clone();
         let work = move || {
@@ -201,7 +221,7 @@ impl Store for SqliteStore {
         page: &Page,
     ) -> Result<Part<ListedPublisher>, StoreError> {
         let (filter, page) = (filter.clone(), page.clone());
-        self.read(move |connection| publishers::list(connection, &filter, &page)).await
+        self.search(move |connection| publishers::list(connection, &filter, &page)).await
     }
 
     async fn change_publishers(
@@ -251,7 +271,7 @@ impl Store for SqliteStore {
         page: &Page,
     ) -> Result<Part<RecordedExchange>, StoreError> {
         let (filter, page) = (filter.clone(), page.clone());
-        self.read(move |connection| search::all(connection, &filter, &page)).await
+        self.search(move |connection| search::all(connection, &filter, &page)).await
     }
 
     async fn is_live(&self, token: &ExchangeId) -> Result<bool, StoreError> {
@@ -295,7 +315,12 @@ impl Store for SqliteStore {
         };
         if token.use_is_news(now) {
             let id = token.id.clone();
-            self.write(move |transaction| admin_tokens::note_use(transaction, &id, now)).await?;
+            // A ledger that is overloaded must not keep out those who could do something about it.
+            if let Err(error) =
+                self.write(move |transaction| admin_tokens::note_use(transaction, &id, now)).await
+            {
+                tracing::warn!(%error, "the use of an admin token was not noted");
+            }
         }
         Ok(Some(token))
     }
@@ -367,22 +392,23 @@ impl Store for SqliteStore {
 
     async fn changes(&self, filter: &ChangeFilter, page: &Page) -> Result<Part<Change>, StoreError> {
         let (filter, page) = (filter.clone(), page.clone());
-        self.read(move |connection| audit::changes(connection, &filter, &page)).await
+        self.search(move |connection| audit::changes(connection, &filter, &page)).await
     }
 
     async fn verify_audit_log(
         &self,
         noted: Vec<ChainHead>,
     ) -> Result<Result<Verified, ChainBreak>, StoreError> {
-        self.read(move |connection| audit::verify(connection, &noted)).await
+        self.search(move |connection| audit::verify(connection, &noted)).await
     }
 
     async fn tidy(&self, author: &Author, keep_since: Option<UnixTime>) -> Result<bool, StoreError> {
         self.change(author, move |transaction, journal, author| {
             let expired = changes::remove_expired(transaction, journal, author, TIDY)?;
-            idempotency::forget(transaction, author, TIDY)?;
-            let pruned = keep_since.map(|since| audit::prune(transaction, since)).transpose()?;
-            Ok(expired == TIDY || pruned == Some(true))
+            let forgotten = idempotency::forget(transaction, author, TIDY)?;
+            let pruned =
+                keep_since.map(|since| audit::prune(transaction, journal, author, since)).transpose()?;
+            Ok(expired == TIDY || forgotten == TIDY as usize || pruned == Some(true))
         })
         .await
     }

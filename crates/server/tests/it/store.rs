@@ -46,6 +46,7 @@ on_every_engine! {
     k6_a_name_belongs_to_whoever_publishes_first
     a_creation_that_is_sent_twice_happens_once
     an_issuer_that_is_switched_off_buys_nothing
+    an_issuer_that_is_removed_buys_nothing_any_more
     k2_every_change_is_in_the_audit_log
     the_audit_log_is_one_chain
     old_rows_leave_and_the_chain_holds
@@ -298,6 +299,28 @@ async fn an_issuer_that_is_switched_off_buys_nothing(store: &dyn Store) {
     assert_eq!(store.issuers().await.unwrap(), [added]);
 }
 
+async fn an_issuer_that_is_removed_buys_nothing_any_more(store: &dyn Store) {
+    let publisher = publisher(RESOURCE);
+    make(store, vec![adding(&publisher)], &command(0)).await;
+    let url: countersign_core::IssuerUrl = ISSUER.parse().unwrap();
+    let added = |seconds| StoredIssuer {
+        url: ISSUER.parse().unwrap(),
+        preset: Some(Provider::Github),
+        created_at: at(seconds),
+        disabled_at: None,
+    };
+    assert!(store.add_issuer(added(1), &command(1)).await.unwrap());
+    let token = issue(store, &publisher, 1, 2).await;
+    assert!(store.remove_issuer(&url, &command(3)).await.unwrap());
+    assert!(!store.remove_issuer(&url, &command(4)).await.unwrap());
+    assert!(store.issuers().await.unwrap().is_empty());
+    assert!(!store.is_live(&token).await.unwrap());
+    let late = issuance(&publisher, 1, 5);
+    assert_eq!(store.record(late.clone()).await.unwrap(), Verdict::IssuerDisabled, "it was found before");
+    assert!(store.add_issuer(added(6), &command(6)).await.unwrap());
+    assert_eq!(store.record(late).await.unwrap(), Verdict::Recorded);
+}
+
 async fn k2_every_change_is_in_the_audit_log(store: &dyn Store) {
     let publisher = publisher(RESOURCE);
     let id = publisher.id.clone();
@@ -418,12 +441,16 @@ async fn old_rows_leave_and_the_chain_holds(store: &dyn Store) {
     assert!(!store.tidy(&author(Actor::Server, 30), Some(at(15))).await.unwrap());
     let left = store.exchanges(&ExchangeFilter::default(), &Page::first(100)).await.unwrap().entries;
     assert_eq!(left.last().unwrap().at, at(15));
-    assert!(log(store).await.is_empty());
+    assert_eq!(log(store).await.len(), 1, "pruning is a change too");
     let after = store.verify_audit_log(before.heads.clone()).await.unwrap().unwrap();
-    assert_eq!((after.rows, after.heads), (6, before.heads));
+    assert_eq!((after.rows, after.pruned), (7, Vec::new()));
+    let mut old = before.heads[0].clone();
+    old.number = 2;
+    let after = store.verify_audit_log(vec![old.clone()]).await.unwrap().unwrap();
+    assert_eq!(after.pruned, [old], "what is gone cannot be compared");
     assert!(!store.tidy(&author(Actor::Server, 31), Some(at(100))).await.unwrap());
     issue(store, &publisher, 1, 40).await;
-    assert_eq!(store.verify_audit_log(Vec::new()).await.unwrap().unwrap().rows, 1);
+    assert_eq!(store.verify_audit_log(Vec::new()).await.unwrap().unwrap().rows, 2);
     assert_eq!(in_force(store, RESOURCE, 40).await, [publisher.id], "what is in force is no history");
 }
 

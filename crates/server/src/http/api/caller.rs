@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::problem::Problem;
 use crate::admin::{self, AdminToken, ResourcePattern, Role};
 use crate::http::App;
+use crate::limits::TooMany;
 use crate::store::{Actor, Author, ExchangeId, StoreError};
 
 /// The holder of an admin token, looked up for this request: what is withdrawn from a token is gone with the next one.
@@ -34,12 +35,17 @@ impl FromRequestParts<Arc<App>> for Caller {
         }
         // Those who run the server may do so with programs; those who are let in may not fill it with what they make up.
         if token.role == Role::Maintainer && parts.method != Method::GET {
-            let admitted = app.exchange.limits.admit_change(&token.id, app.exchange.clock.unix_millis());
-            admitted.inspect_err(|too_many| app.exchange.metrics.limited(too_many.what))?;
+            admit_changes(app, &token, 1)?;
         }
         let request = parts.extensions.get::<ExchangeId>().cloned();
         Ok(Self { token, request: request.unwrap_or_else(|| app.exchange.fresh_id()), now })
     }
+}
+
+fn admit_changes(app: &App, token: &AdminToken, number: usize) -> Result<(), TooMany> {
+    let exchange = &app.exchange;
+    let admitted = exchange.limits.admit_changes(&token.id, number, exchange.clock.unix_millis());
+    admitted.inspect_err(|too_many| exchange.metrics.limited(too_many.what))
 }
 
 /// The admin token in force that a request bears.
@@ -91,6 +97,14 @@ impl Caller {
         (self.token.role != Role::Owner).then(|| self.token.resources.clone())
     }
 
+    /// May make so many changes in one request, of which the first is counted already.
+    pub(super) fn may_change_so_many(&self, app: &App, number: usize) -> Result<(), Problem> {
+        match self.token.role {
+            Role::Maintainer => Ok(admit_changes(app, &self.token, number.saturating_sub(1))?),
+            Role::Owner | Role::Auditor | Role::Registry => Ok(()),
+        }
+    }
+
     /// May change the publishers of a resource that they name.
     pub(super) fn may_manage(&self, resource: &Resource) -> Result<(), Problem> {
         self.may_change()?;
@@ -127,9 +141,10 @@ impl Caller {
     /// May read what concerns the server as a whole.
     pub(super) fn must_read_all(&self) -> Result<(), Problem> {
         match self.token.role {
-            Role::Owner | Role::Auditor => Ok(()),
+            Role::Owner => Ok(()),
+            Role::Auditor if self.token.is_about_everything() => Ok(()),
             role => Err(Problem::forbidden(format!(
-                "this needs an admin token of the role owner or auditor; this one's is {role}"
+                "this needs an admin token of an owner, or of an auditor of everything; this one's role is {role}"
             ))),
         }
     }

@@ -1,6 +1,8 @@
 //! Reading requests to the API.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
@@ -11,8 +13,12 @@ use serde::de::DeserializeOwned;
 use super::problem::Problem;
 use crate::store::{IdempotencyKey, Page};
 
-/// Bytes of a body; a set of a thousand publishers fits.
-const MAX_BODY: usize = 1024 * 1024;
+/// Bytes of a body: an id token, or a publisher with all that one may demand.
+const MAX_BODY: usize = 32 * 1024;
+/// Bytes of a body of those who have an admin token: a set of a thousand publishers fits.
+const MAX_PROVEN_BODY: usize = 1024 * 1024;
+/// How long a body may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Characters of an idempotency key.
 const MAX_KEY: usize = 200;
 
@@ -26,19 +32,37 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-        if !media_type.trim().eq_ignore_ascii_case("application/json") {
-            return Err(Problem::unsupported_media_type());
-        }
-        Self::read(body).await
+        check_media_type(request.headers())?;
+        Self::read(request.into_body(), MAX_BODY).await
+    }
+}
+
+/// A larger JSON body. Only for handlers whose caller has proved who they are before it is read.
+pub(super) struct LargeJson<T>(pub(super) Json<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for LargeJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        check_media_type(request.headers())?;
+        Json::read(request.into_body(), MAX_PROVEN_BODY).await.map(Self)
+    }
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    if media_type.trim().eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(Problem::unsupported_media_type())
     }
 }
 
 impl<T: DeserializeOwned> Json<T> {
-    async fn read(body: Body) -> Result<Self, Problem> {
-        let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| Problem::too_large(MAX_BODY))?;
+    async fn read(body: Body, limit: usize) -> Result<Self, Problem> {
+        let bytes = tokio::time::timeout(PATIENCE, to_bytes(body, limit)).await;
+        let bytes = bytes.map_err(|_| Problem::too_slow())?.map_err(|_| Problem::too_large(limit))?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| Problem::malformed(format!("the body is not what this path takes: {error}")))?;
         let mut hash = [0; 32];

@@ -24,6 +24,9 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list, add, remove)).routes(routes!(switch))
 }
 
+/// Issuers that there may be: each keeps keys and connections of its own.
+const MAX_ISSUERS: usize = 1_000;
+
 /// The issuers.
 #[derive(Debug, Serialize, ToSchema)]
 struct IssuerList {
@@ -131,6 +134,11 @@ async fn add(
         CustomIssuerError::Disabled => Problem::forbidden(error.to_string()),
         other => Problem::invalid(other.to_string()),
     })?;
+    if exchange.issuers.all().len() >= MAX_ISSUERS {
+        return Err(Problem::conflict(format!(
+            "there are {MAX_ISSUERS} issuers, which is as many as there may be"
+        )));
+    }
     let taken = || Problem::conflict(format!("{url} is there already"));
     if exchange.issuers.is_configured(&url) || url.as_str() == exchange.own.as_str() {
         return Err(taken());

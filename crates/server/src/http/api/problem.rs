@@ -103,6 +103,11 @@ impl Problem {
         )
     }
 
+    /// The body does not come.
+    pub(super) fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "expected the whole body within ten seconds")
+    }
+
     /// The body is too large.
     pub(super) fn too_large(limit: usize) -> Self {
         Self::new(

@@ -157,7 +157,7 @@ async fn show(
 struct Replacement {
     /// What it demands from now on.
     rules: NewRules,
-    /// What its tokens may do from now on; the most that the resource allows if it is left out.
+    /// What its tokens may do from now on; what they may do now if it is left out.
     #[schema(value_type = Option<view::PermissionName>)]
     permission: Option<Permission>,
 }
@@ -178,7 +178,8 @@ async fn replace(
     if !headers.contains_key(header::IF_MATCH) {
         return Err(Problem::precondition_required());
     }
-    let expected = expected_revision(&headers)?;
+    // `*` means what is there now: what the first run teaches meanwhile must not be lost.
+    let expected = expected_revision(&headers)?.or(revision(&listed));
     let (change, corrections) =
         replacement(id, &listed, expected, body.value.rules, body.value.permission, &app)?;
     let listed = one(&caller, &app, change).await?;
@@ -196,7 +197,8 @@ fn replacement(
     app: &App,
 ) -> Result<(PublisherChange, Vec<Correction>), Problem> {
     let resource = present.resource().parse().map_err(|error| Problem::invalid(format!("{error}")))?;
-    let permission = understood_permission(permission, &resource)?;
+    let kept = present.publisher.as_ref().ok().map(|present| present.permission);
+    let permission = understood_permission(permission.or(kept), &resource)?;
     let given = rules.given_pins();
     let mut understood = rules.understood(app)?;
     if let Ok(present) = &present.publisher {

@@ -38,6 +38,8 @@ pub struct Verified {
     pub batches: u64,
     /// How many rows they hold.
     pub rows: u64,
+    /// Heads that were noted down, of what has been pruned since: there is nothing left to compare them with.
+    pub pruned: Vec<ChainHead>,
 }
 
 /// What is not as it was written.
@@ -81,6 +83,9 @@ pub enum ChainBreak {
         "the head {0} is not part of the log: batches after it or the whole log were replaced or removed"
     )]
     Unknown(ChainHead),
+    /// The beginning is gone, and no entry says that it was pruned.
+    #[error("the log begins after {0}, and no entry of it says that it was pruned up to there")]
+    Anchor(ChainHead),
     /// Rows that no batch wrote.
     #[error("there are {found} rows, and the batches wrote {expected}: rows were added from outside")]
     Foreign {

@@ -1,17 +1,20 @@
 //! The audit log: reading it, following its chain, pruning it.
 
 use countersign_core::UnixTime;
-use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use serde_json::{Value, json};
 
 use super::conditions::Conditions;
-use super::journal::{self, CHAIN};
+use super::journal::{self, CHAIN, Journal};
 use crate::admin::any_matches;
 use crate::store::audit::{
-    Batch, ChainBreak, ChainHead, ChainReader, ChangeRow, ExchangeRow, Link, Verified,
+    Batch, ChainBreak, ChainHead, ChainReader, ChangeRow, Entry, ExchangeRow, Link, Verified,
 };
 use crate::store::column::{from_text, time};
-use crate::store::{Change, ChangeFilter, ExchangeId, Page, Part, StoreError};
+use crate::store::{Author, Change, ChangeFilter, ExchangeId, Page, Part, StoreError};
 
+/// Rows that one list looks at before it comes back with what it has.
+const SCAN: u32 = 50_000;
 /// Rows that one call prunes at most, if a single batch does not have more.
 const PRUNE: i64 = 2_000;
 
@@ -38,7 +41,13 @@ pub(super) fn changes(
     ))?;
     let mut rows = statement.query(params_from_iter(conditions.values()))?;
     let mut entries: Vec<Change> = Vec::new();
+    let (mut last_seen, mut scanned) = (String::new(), 0);
     while let Some(row) = rows.next()? {
+        scanned += 1;
+        if scanned > SCAN {
+            return Ok(Part { entries, next: Some(last_seen) });
+        }
+        last_seen = format!("{}/{}", text(row, 0)?, row.get::<_, u32>(1)?);
         let resource = optional_text(row, 6)?;
         let is_within = |patterns: &Vec<_>| resource.is_some_and(|text| any_matches(patterns, text));
         if !filter.within.as_ref().is_none_or(is_within) {
@@ -75,10 +84,17 @@ pub(super) fn verify(
 ) -> Result<Result<Verified, ChainBreak>, StoreError> {
     let snapshot = connection.unchecked_transaction()?;
     let anchor = journal::anchor(&snapshot)?;
-    let mut noted: Vec<ChainHead> =
-        noted.iter().filter(|head| **head != anchor && head.number > 0).cloned().collect();
+    if anchor.number > 0 && last_pruned(&snapshot)?.as_deref() != Some(anchor.to_string().as_str()) {
+        return Ok(Err(ChainBreak::Anchor(anchor)));
+    }
+    // What was pruned cannot be compared any more.
+    let (mut noted, pruned): (Vec<ChainHead>, _) = noted
+        .iter()
+        .filter(|head| **head != anchor && head.number > 0)
+        .cloned()
+        .partition(|head| head.chain != anchor.chain || head.number >= anchor.number);
     let mut reader = ChainReader::after(anchor);
-    let mut verified = Verified::default();
+    let mut verified = Verified { pruned, ..Verified::default() };
     let mut links = snapshot.prepare(
         "SELECT number, row_count, first_id, last_id, hash FROM batches WHERE chain = ?1 ORDER BY number",
     )?;
@@ -109,6 +125,25 @@ pub(super) fn verify(
     }
     verified.heads.push(reader.head().clone());
     Ok(Ok(verified))
+}
+
+const PRUNED: &str = "audit.pruned";
+
+fn target() -> String {
+    format!("chain:{CHAIN}")
+}
+
+/// Up to where the log itself says that it was pruned.
+fn last_pruned(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let after: Option<String> = connection
+        .prepare_cached(
+            "SELECT after FROM changes WHERE action = ?1 AND target = ?2 ORDER BY request DESC, ordinal DESC LIMIT 1",
+        )?
+        .query_row([PRUNED, &target()], |row| row.get(0))
+        .optional()?;
+    let after: Option<Value> =
+        after.map(|text| serde_json::from_str(&text)).transpose().map_err(StoreError::unreadable)?;
+    Ok(after.and_then(|after| after["head"].as_str().map(str::to_owned)))
 }
 
 /// Adds the rows that say they were written with a batch.
@@ -166,7 +201,12 @@ fn optional_text<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str>,
 
 /// Removes the oldest batches from before `keep_since` whole, and remembers where the chain begins now. `true` if there
 /// are more.
-pub(super) fn prune(transaction: &Transaction<'_>, keep_since: UnixTime) -> Result<bool, StoreError> {
+pub(super) fn prune(
+    transaction: &Transaction<'_>,
+    journal: &mut Journal,
+    author: &Author,
+    keep_since: UnixTime,
+) -> Result<bool, StoreError> {
     let anchor = journal::anchor(transaction)?;
     let mut statement = transaction.prepare_cached(
         "SELECT number, at, row_count, first_id, last_id, hash FROM batches WHERE chain = ?1 ORDER BY number",
@@ -208,5 +248,8 @@ pub(super) fn prune(transaction: &Transaction<'_>, keep_since: UnixTime) -> Resu
          ON CONFLICT (chain) DO UPDATE SET number = excluded.number, hash = excluded.hash",
         params![CHAIN, head.number, head.hash],
     )?;
+    // On record itself, and what the anchor is compared with.
+    let entry = Entry { after: Some(json!({ "head": head.to_string() })), ..Entry::new(PRUNED, target()) };
+    journal.change(transaction, author, &entry)?;
     Ok(more)
 }

@@ -45,11 +45,14 @@ pub(super) fn remember(
 }
 
 /// Forgets keys that nobody retries any more.
-pub(super) fn forget(transaction: &Transaction<'_>, author: &Author, limit: u32) -> Result<(), StoreError> {
-    transaction.execute(
+pub(super) fn forget(
+    transaction: &Transaction<'_>,
+    author: &Author,
+    limit: u32,
+) -> Result<usize, StoreError> {
+    Ok(transaction.execute(
         "DELETE FROM idempotency_keys WHERE (actor, key) IN
              (SELECT actor, key FROM idempotency_keys WHERE at <= ?1 LIMIT ?2)",
         params![author.at.as_seconds() - MEMORY, limit],
-    )?;
-    Ok(())
+    )?)
 }

@@ -28,8 +28,9 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<StoredIssuer>, StoreErr
 /// Whether nothing may be issued for its tokens. Asked in the transaction that records an exchange: from the moment a
 /// switch is on record, no token gets past it on any node.
 pub(super) fn is_disabled(transaction: &Transaction<'_>, url: &IssuerUrl) -> Result<bool, StoreError> {
-    let mut statement =
-        transaction.prepare_cached("SELECT 1 FROM issuers WHERE url = ?1 AND disabled_at IS NOT NULL")?;
+    let mut statement = transaction.prepare_cached(
+        "SELECT 1 FROM issuers WHERE url = ?1 AND (disabled_at IS NOT NULL OR removed_at IS NOT NULL)",
+    )?;
     Ok(statement.exists([url.as_str()])?)
 }
 
@@ -42,7 +43,7 @@ pub(super) fn add(
     let preset = issuer.preset.as_ref().map(to_word).transpose()?;
     let added = transaction.execute(
         "INSERT INTO issuers (url, preset, created_at, disabled_at) VALUES (?1, ?2, ?3, NULL)
-         ON CONFLICT (url) DO UPDATE SET preset = excluded.preset, created_at = excluded.created_at
+         ON CONFLICT (url) DO UPDATE SET preset = excluded.preset, created_at = excluded.created_at, removed_at = NULL
              WHERE preset IS NULL AND disabled_at IS NULL",
         params![issuer.url.as_str(), preset, issuer.created_at.as_seconds()],
     )?;
@@ -60,11 +61,15 @@ pub(super) fn remove(
     url: &IssuerUrl,
 ) -> Result<bool, StoreError> {
     let removed = transaction
-        .prepare(&format!("DELETE FROM issuers WHERE url = ?1 AND preset IS NOT NULL RETURNING {COLUMNS}"))?
+        .prepare(&format!("SELECT {COLUMNS} FROM issuers WHERE url = ?1 AND preset IS NOT NULL"))?
         .query_row([url.as_str()], |row| Ok(read(row)))
         .optional()?
         .transpose()?;
     let Some(removed) = removed else { return Ok(false) };
+    transaction.execute(
+        "UPDATE issuers SET preset = NULL, removed_at = ?2 WHERE url = ?1",
+        params![url.as_str(), author.at.as_seconds()],
+    )?;
     exchanges::end_tokens_of_issuer(transaction, url, author.at)?;
     let entry = Entry::new("issuer.removed", target(url));
     journal.change(transaction, author, &Entry { before: Some(column::json(&removed)?), ..entry })?;

@@ -12,6 +12,8 @@ use crate::store::audit::Entry;
 use crate::store::column::{from_word, time, to_text, to_word};
 use crate::store::{Author, ListedPublisher, Page, Part, PublisherFilter, StoreError, UnreadablePublisher};
 
+/// Rows that one list looks at before it comes back with what it has.
+const SCAN: u32 = 50_000;
 const COLUMNS: &str = "id, resource, rules, permission, state, revision";
 const LISTED: &str =
     "SELECT id, resource, rules, permission, state, revision, created_at, changed_at, pending_until,
@@ -61,8 +63,14 @@ pub(super) fn list(
     let limit = page.limit as usize;
     let mut statement = connection.prepare_cached(&format!("{LISTED} {} ORDER BY id", conditions.text()))?;
     let mut rows = statement.query(params_from_iter(conditions.values()))?;
-    let mut entries = Vec::new();
+    let mut last_seen = String::new();
+    let (mut entries, mut scanned) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
+        scanned += 1;
+        if scanned > SCAN {
+            return Ok(Part { entries, next: Some(last_seen) });
+        }
+        last_seen = row.get(0)?;
         let resource = row.get_ref(1)?.as_str().map_err(StoreError::unreadable)?;
         if filter.within.as_ref().is_some_and(|patterns| !any_matches(patterns, resource)) {
             continue;

@@ -111,7 +111,9 @@ const MIGRATIONS: &[&str] = &["
         -- NULL for an issuer of the configuration, of which only the switch is kept.
         preset TEXT,
         created_at INTEGER NOT NULL,
-        disabled_at INTEGER
+        disabled_at INTEGER,
+        -- Since when one that was added is gone. The row stays, so that exchanges which had found it come to nothing.
+        removed_at INTEGER
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE admin_tokens (

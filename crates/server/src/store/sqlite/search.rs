@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::conditions::Conditions;
 use crate::store::column::{from_text, time};
+use crate::admin::any_matches;
 use crate::store::{ExchangeFilter, ExchangeId, Page, Part, RecordedExchange, StoreError};
 
 /// Rows that one search looks at before it comes back with what it has: nobody occupies the disk for minutes.
@@ -48,6 +49,10 @@ pub(super) fn all(
     let mut rows = statement.query(params_from_iter(reach.values().iter().chain(conditions.values())))?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
+        // Before the row is read: most of what is searched through is somebody else's.
+        if !is_within(filter, row.get_ref(3)?.as_str_or_null().map_err(StoreError::unreadable)?) {
+            continue;
+        }
         let exchange = read(row)?;
         if filter.admits(&exchange) {
             if entries.len() >= page.limit as usize {
@@ -66,6 +71,13 @@ pub(super) fn all(
         .query_row(params_from_iter(reach.values()), |row| row.get(0))
         .optional()?;
     Ok(Part { entries, next })
+}
+
+fn is_within(filter: &ExchangeFilter, resource: Option<&str>) -> bool {
+    filter
+        .within
+        .as_ref()
+        .is_none_or(|patterns| resource.is_some_and(|text| any_matches(patterns, text)))
 }
 
 fn resource_of(connection: &Connection, publisher: &str) -> Result<Option<String>, StoreError> {

@@ -16,7 +16,7 @@ use super::{PENDING, replacement, visible};
 use crate::http::App;
 use crate::http::api::Changing;
 use crate::http::api::caller::Caller;
-use crate::http::api::input::Json;
+use crate::http::api::input::LargeJson;
 use crate::http::api::problem::Problem;
 use crate::store::PublisherChange;
 
@@ -49,7 +49,7 @@ enum RequestedChange {
         revision: i64,
         /// What it demands from now on.
         rules: NewRules,
-        /// What its tokens may do from now on; the most that the resource allows if it is left out.
+        /// What its tokens may do from now on; what they may do now if it is left out.
         #[schema(value_type = Option<PermissionName>)]
         permission: Option<Permission>,
     },
@@ -87,7 +87,7 @@ pub(super) async fn apply(
     caller: Caller,
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    body: Json<ChangeSet>,
+    LargeJson(body): LargeJson<ChangeSet>,
 ) -> Result<Answer<Changed>, Problem> {
     let once = body.idempotency_key(&headers)?;
     caller.may_change()?;
@@ -97,6 +97,7 @@ pub(super) async fn apply(
             body.value.changes.len()
         )));
     }
+    caller.may_change_so_many(&app, body.value.changes.len())?;
     let mut changes = Vec::with_capacity(body.value.changes.len());
     for (number, change) in body.value.changes.into_iter().enumerate() {
         let change = understood(&caller, &app, change).await;
