@@ -338,7 +338,7 @@ impl Store for PostgresStore {
         };
         let expired = self.simply(author, remove).await?;
         let pruned = match keep_since {
-            Some(since) => audit::prune(&self.database, author.at, since).await?,
+            Some(since) => audit::prune(&self.database, author, since).await?,
             None => false,
         };
         Ok(expired == TIDY || pruned)

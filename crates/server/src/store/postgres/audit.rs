@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::UnixTime;
 use deadpool_postgres::Object;
+use serde_json::json;
 use tokio_postgres::{IsolationLevel, Row, Transaction};
 
 use super::chains::hash;
@@ -14,10 +15,10 @@ use super::search::{CHUNK, SCAN};
 use super::session::{Database, Session};
 use crate::admin::is_within;
 use crate::store::audit::{
-    Batch, ChainBreak, ChainHead, ChainReader, ChangeRow, ExchangeRow, Link, Verified,
+    Batch, ChainBreak, ChainHead, ChainReader, ChangeRow, Entry, ExchangeRow, Link, Verified,
 };
 use crate::store::column::{from_text, time};
-use crate::store::{Change, ChangeFilter, ExchangeId, Page, Part, StoreError};
+use crate::store::{Author, Change, ChangeFilter, ExchangeId, Page, Part, StoreError};
 
 /// Rows that one call prunes at most of a chain, if a single batch does not have more.
 const PRUNE: i64 = 2_000;
@@ -152,6 +153,12 @@ pub(super) async fn verify_in(
     }
 }
 
+const PRUNED: &str = "audit.pruned";
+
+fn target(chain: i64) -> String {
+    format!("chain:{chain}")
+}
+
 /// Why a verification ends early.
 enum Halt {
     Broken(ChainBreak),
@@ -176,6 +183,12 @@ impl Reading {
             let end = ChainHead { chain, number: column(&row, 1)?, hash: hash(column(&row, 2)?)? };
             let anchor = ChainHead { chain, number: column(&row, 3)?, hash: hash(column(&row, 4)?)? };
             self.noted.retain(|head| *head != anchor || head.number == 0);
+            // What was pruned cannot be compared any more.
+            let is_pruned =
+                |head: &ChainHead| head.chain == chain && head.number > 0 && head.number < anchor.number;
+            let (pruned, noted) = std::mem::take(&mut self.noted).into_iter().partition(is_pruned);
+            self.noted = noted;
+            self.verified.pruned.extend::<Vec<ChainHead>>(pruned);
             let head = self.follow(snapshot, anchor).await?;
             if head != end {
                 return Err(Halt::Broken(ChainBreak::Unknown(end)));
@@ -307,19 +320,24 @@ impl StoredRows {
 /// are more.
 pub(super) async fn prune(
     database: &Arc<Database>,
-    now: UnixTime,
+    author: &Author,
     keep_since: UnixTime,
 ) -> Result<bool, StoreError> {
     let mut more = false;
     for row in database.query(PRUNABLE, &[&keep_since.as_seconds()]).await? {
-        let session = Session::begin(database, now).await?;
-        more |= prune_chain(&session, column(&row, 0)?, keep_since).await?;
+        let mut session = Session::begin(database, author.at).await?;
+        more |= prune_chain(&mut session, author, column(&row, 0)?, keep_since).await?;
         session.commit().await?;
     }
     Ok(more)
 }
 
-async fn prune_chain(session: &Session, chain: i64, keep_since: UnixTime) -> Result<bool, StoreError> {
+async fn prune_chain(
+    session: &mut Session,
+    author: &Author,
+    chain: i64,
+    keep_since: UnixTime,
+) -> Result<bool, StoreError> {
     let Some(anchor) = session.first(ANCHOR, &[&chain]).await? else { return Ok(false) };
     let anchor: i64 = column(&anchor, 0)?;
     let (mut rows, mut more) = (0, false);
@@ -344,5 +362,12 @@ async fn prune_chain(session: &Session, chain: i64, keep_since: UnixTime) -> Res
     session.execute(PRUNE_CHANGES, &[&first_id, &last_id, &chain, &anchor, &number]).await?;
     session.execute(PRUNE_BATCHES, &[&chain, &number]).await?;
     session.execute(MOVE_ANCHOR, &[&chain, &number, &hash]).await?;
+    // On record itself. Each chain is pruned in a transaction, so as a request, of its own.
+    let head = ChainHead { chain, number, hash: last.link.hash };
+    let request = ExchangeId(format!("{}-{chain}", author.request));
+    let author = Author { request, ..author.clone() };
+    let entry =
+        Entry { after: Some(json!({ "head": head.to_string() })), ..Entry::new(PRUNED, target(chain)) };
+    session.note_change(&author, &entry);
     Ok(more || gone.len() >= usize::try_from(PRUNE).unwrap_or(usize::MAX))
 }

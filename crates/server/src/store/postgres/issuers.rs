@@ -17,10 +17,12 @@ pub(super) const ISSUERS: &str = "SELECT url, preset, created_at, disabled_at FR
 /// Adds an issuer.
 pub(super) const ADD_ISSUER: &str =
     "INSERT INTO issuers (url, preset, created_at, disabled_at) VALUES ($1, $2, $3, NULL)
-     ON CONFLICT (url) DO UPDATE SET preset = excluded.preset, created_at = excluded.created_at
+     ON CONFLICT (url) DO UPDATE SET preset = excluded.preset, created_at = excluded.created_at, removed_at = NULL
          WHERE issuers.preset IS NULL AND issuers.disabled_at IS NULL";
+/// Finds an issuer that was added, and locks it.
+pub(super) const ADDED_ISSUER: &str = "SELECT url, preset, created_at, disabled_at FROM issuers WHERE url = $1 AND preset IS NOT NULL FOR UPDATE";
 /// Removes an issuer that was added.
-pub(super) const REMOVE_ISSUER: &str = "DELETE FROM issuers WHERE url = $1 AND preset IS NOT NULL RETURNING url, preset, created_at, disabled_at";
+pub(super) const REMOVE_ISSUER: &str = "UPDATE issuers SET preset = NULL, removed_at = $2 WHERE url = $1";
 /// Switches an issuer off.
 pub(super) const DISABLE_ISSUER: &str =
     "INSERT INTO issuers (url, preset, created_at, disabled_at) VALUES ($1, NULL, $2, $2)
@@ -30,7 +32,7 @@ pub(super) const ENABLE_ISSUER: &str =
     "UPDATE issuers SET disabled_at = NULL WHERE url = $1 AND disabled_at IS NOT NULL";
 /// Locks the issuers of a batch against switches until its end, and says which are off.
 pub(super) const LOCK_ISSUERS: &str =
-    "SELECT url, disabled_at FROM issuers WHERE url = ANY($1) ORDER BY url FOR SHARE";
+    "SELECT url, coalesce(disabled_at, removed_at) FROM issuers WHERE url = ANY($1) ORDER BY url FOR SHARE";
 /// Makes rows of issuers to lock.
 pub(super) const ENSURE_ISSUERS: &str =
     "INSERT INTO issuers (url, created_at) SELECT url, $2 FROM unnest($1::text[]) AS new (url) ORDER BY url
@@ -86,7 +88,8 @@ pub(super) async fn remove(
     author: &Author,
     url: &IssuerUrl,
 ) -> Result<bool, StoreError> {
-    let Some(removed) = session.first(REMOVE_ISSUER, &[&url.as_str()]).await? else { return Ok(false) };
+    let Some(removed) = session.first(ADDED_ISSUER, &[&url.as_str()]).await? else { return Ok(false) };
+    session.execute(REMOVE_ISSUER, &[&url.as_str(), &author.at.as_seconds()]).await?;
     exchanges::end_tokens_of_issuer(session, url, author.at).await?;
     let entry = Entry::new("issuer.removed", target(url));
     session.note_change(author, &Entry { before: Some(written::json(&read(&removed)?)?), ..entry });

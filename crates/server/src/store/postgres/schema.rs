@@ -128,7 +128,9 @@ const FIRST: &str = "
         -- NULL for an issuer of the configuration, of which only the switch is kept.
         preset TEXT,
         created_at BIGINT NOT NULL,
-        disabled_at BIGINT
+        disabled_at BIGINT,
+        -- Since when one that was added is gone. The row stays, so that exchanges which had found it come to nothing.
+        removed_at BIGINT
     );
 
     CREATE TABLE admin_tokens (

@@ -4,8 +4,8 @@ use countersign_core::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::conditions::Conditions;
-use crate::store::column::{from_text, time};
 use crate::admin::any_matches;
+use crate::store::column::{from_text, time};
 use crate::store::{ExchangeFilter, ExchangeId, Page, Part, RecordedExchange, StoreError};
 
 /// Rows that one search looks at before it comes back with what it has: nobody occupies the disk for minutes.
@@ -74,10 +74,7 @@ pub(super) fn all(
 }
 
 fn is_within(filter: &ExchangeFilter, resource: Option<&str>) -> bool {
-    filter
-        .within
-        .as_ref()
-        .is_none_or(|patterns| resource.is_some_and(|text| any_matches(patterns, text)))
+    filter.within.as_ref().is_none_or(|patterns| resource.is_some_and(|text| any_matches(patterns, text)))
 }
 
 fn resource_of(connection: &Connection, publisher: &str) -> Result<Option<String>, StoreError> {
