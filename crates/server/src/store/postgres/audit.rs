@@ -153,8 +153,6 @@ pub(super) async fn verify_in(
     }
 }
 
-const PRUNED: &str = "audit.pruned";
-
 fn target(chain: i64) -> String {
     format!("chain:{chain}")
 }
@@ -327,6 +325,7 @@ pub(super) async fn prune(
     for row in database.query(PRUNABLE, &[&keep_since.as_seconds()]).await? {
         let mut session = Session::begin(database, author.at).await?;
         more |= prune_chain(&mut session, author, column(&row, 0)?, keep_since).await?;
+        session.seal().await?;
         session.commit().await?;
     }
     Ok(more)
@@ -366,8 +365,10 @@ async fn prune_chain(
     let head = ChainHead { chain, number, hash: last.link.hash };
     let request = ExchangeId(format!("{}-{chain}", author.request));
     let author = Author { request, ..author.clone() };
-    let entry =
-        Entry { after: Some(json!({ "head": head.to_string() })), ..Entry::new(PRUNED, target(chain)) };
+    let entry = Entry {
+        after: Some(json!({ "head": head.to_string() })),
+        ..Entry::new("audit.pruned", target(chain))
+    };
     session.note_change(&author, &entry);
     Ok(more || gone.len() >= usize::try_from(PRUNE).unwrap_or(usize::MAX))
 }
