@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use countersign_client::{Client, LoginError, RequestedResource};
+use countersign_core::IdToken;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -43,11 +44,28 @@ pub(crate) struct Arguments {
 
 /// What the server says, as far as it is shown.
 #[derive(Deserialize)]
-struct Explanation {
+pub(crate) struct Explanation {
     outcome: String,
     code: Option<String>,
     message: String,
     decision: Option<Decision>,
+}
+
+impl Explanation {
+    /// Whether the exchange would be granted.
+    pub(crate) fn is_granted(&self) -> bool {
+        self.outcome == "granted"
+    }
+
+    /// The same in a sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// What the server is asked.
+pub(crate) fn question(id_token: &IdToken, resource: &RequestedResource) -> Value {
+    json!({ "id_token": id_token.expose(), "resource": resource.as_str() })
 }
 
 #[derive(Deserialize)]
@@ -96,8 +114,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
     let client = Client::new(process.surroundings.clone(), arguments.job.settings()?)?;
     let identity = client.identify().map_err(LoginError::from)?;
     let server = Administration::new(&process.surroundings, client.endpoint().clone(), secret);
-    let question = json!({ "id_token": identity.token().expose(), "resource": arguments.resource.as_str() });
-    let answer: Value = server.ask("/explain", &question)?;
+    let answer: Value = server.ask("/explain", &question(identity.token(), &arguments.resource))?;
     let explanation: Explanation = serde_json::from_value(answer.clone())?;
     if arguments.json {
         writeln!(process.stdout, "{}", serde_json::to_string_pretty(&answer)?)?;
@@ -105,7 +122,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
         process.stdout.write_all(as_text(&explanation, process.paint).as_bytes())?;
     }
     process.stdout.flush()?;
-    Ok(if explanation.outcome == "granted" { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
+    Ok(if explanation.is_granted() { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
 }
 
 fn as_text(explanation: &Explanation, paint: Paint) -> String {

@@ -37,11 +37,14 @@ async fn nothing_is_wrong_with_a_good_job() {
     good     clock         agrees with the registry's
     good     issuer        GITHUB publishes its discovery document
     good     registry      tokens are exchanged at SERVER/oauth/token
-    skipped  exchange      not made: it uses the id token up; add RESOURCE --exchange to make it
+    skipped  exchange      not made: add RESOURCE to ask what it would come to, and --exchange to make it
 
     nothing is wrong as far as was looked
     --- stderr
     ");
+    let explained = job.run(&["doctor", RESOURCE]);
+    let step = explained.lines().find(|line| line.contains("  exchange  ")).unwrap();
+    insta::assert_snapshot!(step, @"good     exchange      not made; a trusted publisher of acme/model lets this run have a token to write");
     assert!(registry.exchanges().await.is_empty(), "nothing is exchanged");
     let shown = job.run(&["doctor", RESOURCE, "--exchange"]);
     insta::assert_snapshot!(timeless(&shown, &registry), @r"
@@ -69,6 +72,9 @@ async fn nothing_is_wrong_with_a_good_job() {
 async fn a_refusal_is_the_last_step() {
     let registry = Registry::new().await;
     let job = registry.github(&Overrides::new().set("ref", "refs/heads/dev"));
+    let explained = job.run(&["doctor", RESOURCE]);
+    let step = explained.lines().find(|line| line.contains("  exchange  ")).unwrap();
+    insta::assert_snapshot!(step, @"WRONG    exchange      not made, and would be refused: the trusted publisher of acme/model does not match: branch: expected main, came dev");
     let shown = registry.refusal(&job, &["doctor", RESOURCE, "--exchange"]).await;
     insta::assert_snapshot!(timeless(&shown, &registry), @r"
     exit 4
@@ -104,7 +110,7 @@ fn a_missing_permission_ends_in_the_line_to_add() {
     skipped  clock         the registry did not say what time it has
     skipped  issuer        no id token names one
     remark   registry      the metadata of SERVER names no token endpoint
-    skipped  exchange      not made: it uses the id token up; add RESOURCE --exchange to make it
+    skipped  exchange      not made: add RESOURCE to ask what it would come to, and --exchange to make it
 
     to do: add `permissions: id-token: write` to the job (a pull request from a fork never gets one); see https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments
 
@@ -142,7 +148,7 @@ fn a_pull_request_from_a_fork_is_the_reason() {
     skipped  clock         the registry did not say what time it has
     skipped  issuer        no id token names one
     remark   registry      the metadata of SERVER names no token endpoint
-    skipped  exchange      not made: it uses the id token up; add RESOURCE --exchange to make it
+    skipped  exchange      not made: add RESOURCE to ask what it would come to, and --exchange to make it
 
     to do: let this job run for the repository's own branches and tags only: a pull request from a fork gets no id token, and must not
     --- stderr

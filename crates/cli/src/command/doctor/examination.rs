@@ -5,9 +5,24 @@ use countersign_client::{
     AmbientProvider, Client, ExchangeError, Identity, IdentityError, LoginError, RequestedResource,
 };
 
+use crate::administration::Administration;
 use crate::command::doctor::report::{Report, Step};
 use crate::command::doctor::{endpoint, fork, identity, issuer};
-use crate::failure::{Failure, chain};
+use crate::command::explain::{Explanation, question};
+use crate::failure::{Failure, REFUSED, chain};
+
+const NAME: &str = "exchange";
+
+/// What to do about the exchange.
+#[derive(Clone, Copy)]
+pub(super) enum Exchange<'a> {
+    /// Nothing.
+    LeftOut,
+    /// Ask what it would come to.
+    Explained(&'a RequestedResource),
+    /// Make it.
+    Made(&'a RequestedResource),
+}
 
 /// A job under examination: what it got, and from whom.
 pub(super) struct Examination<'a> {
@@ -38,27 +53,49 @@ impl<'a> Examination<'a> {
         Self { client, provider, identity, fork: fork::source(surroundings), metadata, is_clock_wrong }
     }
 
-    /// Looks at everything; makes the exchange if there is a resource to make it for.
-    pub(super) fn report(&self, resource: Option<&RequestedResource>) -> Report {
+    /// Looks at everything.
+    pub(super) fn report(&self, exchange: Exchange<'_>) -> Report {
         let mut steps = identity::steps(self);
         steps.push(endpoint::clock(self.client, &self.metadata));
         steps.push(issuer::step(self));
         steps.push(endpoint::step(self.client, &self.metadata));
-        steps.push(self.exchange(resource));
+        steps.push(self.exchange(exchange));
         Report(steps)
     }
 
-    fn exchange(&self, resource: Option<&RequestedResource>) -> Step {
-        const NAME: &str = "exchange";
-        let Some(resource) = resource else {
-            return Step::skipped(
+    fn exchange(&self, exchange: Exchange<'_>) -> Step {
+        let identity = self.identity.as_ref();
+        match (exchange, identity) {
+            (Exchange::LeftOut, _) => Step::skipped(
                 NAME,
-                "not made: it uses the id token up; add RESOURCE --exchange to make it",
-            );
-        };
-        let Ok(identity) = &self.identity else {
-            return Step::skipped(NAME, "there is no id token to exchange");
-        };
+                "not made: add RESOURCE to ask what it would come to, and --exchange to make it",
+            ),
+            (_, Err(_)) => Step::skipped(NAME, "there is no id token to exchange"),
+            (Exchange::Explained(resource), Ok(identity)) => self.explained(identity, resource),
+            (Exchange::Made(resource), Ok(identity)) => self.made(identity, resource),
+        }
+    }
+
+    /// In dry run, where the registry offers that: nothing is issued or used up.
+    fn explained(&self, identity: &Identity, resource: &RequestedResource) -> Step {
+        let server = Administration::new(self.client.surroundings(), self.client.endpoint().clone(), None);
+        match server.ask::<Explanation>("/explain", &question(identity.token(), resource)) {
+            Ok(explanation) if explanation.is_granted() => {
+                Step::good(NAME, format!("not made; {}", explanation.message()))
+            }
+            Ok(explanation) => {
+                let detail = format!("not made, and would be refused: {}", explanation.message());
+                Step::wrong(NAME, detail, REFUSED, publisher_remedy(resource))
+            }
+            Err(_) => Step::skipped(
+                NAME,
+                "not made, since it uses the id token up, and the registry does not say what it would come to; add --exchange \
+                 to make it",
+            ),
+        }
+    }
+
+    fn made(&self, identity: &Identity, resource: &RequestedResource) -> Step {
         match self.client.exchange(identity.token(), resource) {
             Ok(answer) => {
                 let lifetime =
@@ -67,10 +104,7 @@ impl<'a> Examination<'a> {
             }
             Err(error) => {
                 let remedy = match &error {
-                    ExchangeError::Refused(_) => format!(
-                        "let a publisher of {resource} match what `countersign whoami` shows; if the reason is not shown to \
-                         you, its owner finds it in the registry's record of exchanges"
-                    ),
+                    ExchangeError::Refused(_) => publisher_remedy(resource),
                     _ => format!("see that {} serves, then try again", self.client.endpoint()),
                 };
                 let detail = chain(&error);
@@ -78,4 +112,11 @@ impl<'a> Examination<'a> {
             }
         }
     }
+}
+
+fn publisher_remedy(resource: &RequestedResource) -> String {
+    format!(
+        "let a publisher of {resource} match what `countersign whoami` shows; if the reason is not shown to you, its owner \
+         finds it in the registry's record of exchanges"
+    )
 }
