@@ -7,9 +7,11 @@ use countersign_core::access_token::{Actor, AuthorizationDetail};
 use countersign_core::time::LEEWAY;
 use countersign_core::token_exchange::{Scope, TokenRequest, TokenResponse};
 use countersign_core::{
-    AccessTokenClaims, Audience, Grant, Permission, PublicUrl, Resource, UnixTime, VerifiedToken, decide,
+    AccessTokenClaims, Audience, Grant, IdToken, Permission, PublicUrl, Resource, UnixTime, VerifiedToken,
+    decide,
 };
 use countersign_verify::{UnverifiedToken, VerificationKey};
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -67,6 +69,13 @@ pub struct TokenExchange {
     pub metrics: Arc<Metrics>,
 }
 
+/// A good token, and a place among those that are worked on.
+struct Verified<'a> {
+    token: VerifiedToken,
+    issuer: Arc<Issuer>,
+    _place: SemaphorePermit<'a>,
+}
+
 impl TokenExchange {
     /// A new id for a request, and for all that comes of it.
     pub fn fresh_id(&self) -> ExchangeId {
@@ -94,8 +103,6 @@ impl TokenExchange {
         answer
     }
 
-    /// Every step changes the type, so none can be skipped or moved. Notes the issuer as soon as it is known, for those who
-    /// count.
     async fn verify_and_issue(
         &self,
         request: &TokenRequest,
@@ -103,18 +110,31 @@ impl TokenExchange {
         now: UnixTime,
         noted: &mut Option<Arc<Issuer>>,
     ) -> Result<TokenResponse, ExchangeError> {
-        let unverified = UnverifiedToken::parse(&request.subject_token)?;
+        let Verified { token, issuer, _place } = self.verify(&request.subject_token, now, noted).await?;
+        self.decide_and_issue(request, &token, &issuer, id).await
+    }
+
+    /// The way to a good token, for those who buy something with it and for those who only look: neither has a check that
+    /// the other lacks. Every step changes the type, so none can be skipped or moved. Notes the issuer as soon as it is
+    /// known, for those who count.
+    async fn verify(
+        &self,
+        id_token: &IdToken,
+        now: UnixTime,
+        noted: &mut Option<Arc<Issuer>>,
+    ) -> Result<Verified<'_>, ExchangeError> {
+        let unverified = UnverifiedToken::parse(id_token)?;
         let issuer = self.issuer(&unverified)?;
-        let issuer = &**noted.insert(issuer);
+        *noted = Some(Arc::clone(&issuer));
         let span = tracing::trace_span!(target: TARGET, "find key", issuer = %issuer.label);
-        let key = self.key(&unverified, issuer).instrument(span).await?;
+        let key = self.key(&unverified, &issuer).instrument(span).await?;
         // Not before: exchanges that wait for an issuer's keys would take the places of all others.
-        let _place = self.limits.begin_exchange().ok_or(ExchangeError::Busy)?;
+        let place = self.limits.begin_exchange().ok_or(ExchangeError::Busy)?;
         let span = tracing::trace_span!(target: TARGET, "verify");
         let token = span.in_scope(|| unverified.verify(&key, &issuer.policy, now))?;
         let tenant = error::tenant(&token, issuer.provider);
         self.limits.admit_verified(&token, &tenant, self.clock.unix_millis())?;
-        self.decide_and_issue(request, &token, issuer, id).await
+        Ok(Verified { token, issuer, _place: place })
     }
 
     /// Nothing is asked of anyone for the token of an issuer that is unknown or switched off (invariant 4).

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::{IdToken, Publisher, Resource, VerifiedToken};
-use countersign_verify::UnverifiedToken;
 
-use super::{ExchangeError, TokenExchange};
+use super::{ExchangeError, TokenExchange, Verified};
 use crate::issuers::Issuer;
 use crate::store::{Page, PublisherFilter};
 
@@ -30,13 +29,7 @@ impl TokenExchange {
         resource: &Resource,
     ) -> Result<Examination, ExchangeError> {
         let now = self.clock.now();
-        let unverified = UnverifiedToken::parse(id_token)?;
-        let issuer = self.issuer(&unverified)?;
-        let key = self.key(&unverified, &issuer).await?;
-        let _place = self.limits.begin_exchange().ok_or(ExchangeError::Busy)?;
-        let token = unverified.verify(&key, &issuer.policy, now)?;
-        let tenant = super::error::tenant(&token, issuer.provider);
-        self.limits.admit_verified(&token, &tenant, self.clock.unix_millis())?;
+        let Verified { token, issuer, _place } = self.verify(id_token, now, &mut None).await?;
         let filter = PublisherFilter { resource: Some(resource.clone()), ..PublisherFilter::default() };
         let part = self.store.publishers(&filter, &Page::first(PUBLISHERS)).await?;
         let in_time =
