@@ -25,7 +25,13 @@ pub(super) async fn parameters(request: Request) -> Result<Parameters, Response>
     }
     let (parts, body) = request.into_parts();
     let kind = content_type(&parts.headers);
-    let body = bounded(body).await?;
+    let body = bounded(body, MAX_BODY).await.map_err(|unread| {
+        let status = match unread {
+            Unread::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Unread::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        };
+        error(status, ErrorCode::InvalidRequest, &unread.expected(MAX_BODY))
+    })?;
     match kind.as_str() {
         "application/json" => Parameters::from_json(&body).map_err(|problem| invalid(&problem.to_string())),
         "application/x-www-form-urlencoded" => Ok(Parameters::from_form(&body)),
@@ -47,21 +53,32 @@ pub(super) async fn token(request: Request) -> Result<AccessToken, Response> {
 }
 
 /// The media type without its parameters, in lower case.
-fn content_type(headers: &HeaderMap) -> String {
+pub(super) fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-async fn bounded(body: Body) -> Result<Bytes, Response> {
-    match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_BODY)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => {
-            let description = "expected a complete body of at most 16 KiB";
-            Err(error(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description))
-        }
-        Err(_) => {
-            let description = "expected the whole body within ten seconds";
-            Err(error(StatusCode::REQUEST_TIMEOUT, ErrorCode::InvalidRequest, description))
+/// Why a body was not read.
+#[derive(Clone, Copy)]
+pub(super) enum Unread {
+    /// It is larger than it may be, or broke off.
+    TooLarge,
+    /// It did not come.
+    TooSlow,
+}
+
+impl Unread {
+    /// What should have come instead.
+    pub(super) fn expected(self, limit: usize) -> String {
+        match self {
+            Self::TooLarge => format!("expected a complete body of at most {} KiB", limit / 1024),
+            Self::TooSlow => "expected the whole body within ten seconds".to_owned(),
         }
     }
+}
+
+/// Reads a body of at most so many bytes, which has to come in time: whoever drips it would hold the connection.
+pub(super) async fn bounded(body: Body, limit: usize) -> Result<Bytes, Unread> {
+    let read = tokio::time::timeout(PATIENCE, to_bytes(body, limit)).await;
+    read.map_err(|_| Unread::TooSlow)?.map_err(|_| Unread::TooLarge)
 }

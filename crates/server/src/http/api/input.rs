@@ -1,9 +1,7 @@
 //! Reading requests to the API.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use std::time::Duration;
-
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -11,14 +9,13 @@ use countersign_core::publisher::Revision;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use crate::http::body;
 use crate::store::{IdempotencyKey, Page};
 
 /// Bytes of a body: an id token, or a publisher with all that one may demand.
 const MAX_BODY: usize = 32 * 1024;
 /// Bytes of a body of those who have an admin token: a set of a thousand publishers fits.
 const MAX_PROVEN_BODY: usize = 1024 * 1024;
-/// How long a body may take to come.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Characters of an idempotency key.
 const MAX_KEY: usize = 200;
 
@@ -50,9 +47,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for LargeJson<T> {
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-    if media_type.trim().eq_ignore_ascii_case("application/json") {
+    if body::content_type(headers) == "application/json" {
         Ok(())
     } else {
         Err(Problem::unsupported_media_type())
@@ -61,8 +56,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 impl<T: DeserializeOwned> Json<T> {
     async fn read(body: Body, limit: usize) -> Result<Self, Problem> {
-        let bytes = tokio::time::timeout(PATIENCE, to_bytes(body, limit)).await;
-        let bytes = bytes.map_err(|_| Problem::too_slow())?.map_err(|_| Problem::too_large(limit))?;
+        let bytes = body::bounded(body, limit).await.map_err(|unread| Problem::unread(unread, limit))?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| Problem::malformed(format!("the body is not what this path takes: {error}")))?;
         let mut hash = [0; 32];

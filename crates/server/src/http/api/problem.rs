@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::config::ErrorProfile;
 use crate::exchange::ExchangeError;
+use crate::http::body::Unread;
 use crate::limits::TooMany;
 use crate::store::{Conflict, StoreError};
 
@@ -103,18 +104,13 @@ impl Problem {
         )
     }
 
-    /// The body does not come.
-    pub(super) fn too_slow() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "expected the whole body within ten seconds")
-    }
-
-    /// The body is too large.
-    pub(super) fn too_large(limit: usize) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            format!("expected a complete body of at most {} KiB", limit / 1024),
-        )
+    /// The body could not be read.
+    pub(super) fn unread(unread: Unread, limit: usize) -> Self {
+        let (status, code) = match unread {
+            Unread::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Unread::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
+        };
+        Self::new(status, code, unread.expected(limit))
     }
 }
 
