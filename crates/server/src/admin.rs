@@ -53,9 +53,13 @@ impl AdminToken {
         self.resources.contains(&ResourcePattern::everything())
     }
 
-    /// Whether it is about that resource, by its canonical text.
-    pub fn covers(&self, resource: &str) -> bool {
-        any_matches(&self.resources, resource)
+    /// Whether its holder may see what happens to that resource, by its canonical text.
+    pub fn sees(&self, resource: &str) -> bool {
+        match self.role {
+            Role::Owner => true,
+            Role::Maintainer | Role::Auditor => any_matches(&self.resources, resource),
+            Role::Registry => false,
+        }
     }
 }
 
@@ -154,7 +158,7 @@ impl NewAdminToken {
 }
 
 /// Whether one of the patterns means that resource, by its canonical text.
-pub fn any_matches(patterns: &[ResourcePattern], resource: &str) -> bool {
+fn any_matches(patterns: &[ResourcePattern], resource: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches_text(resource))
 }
 

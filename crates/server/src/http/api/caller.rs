@@ -85,11 +85,7 @@ impl Caller {
 
     /// Whether they may see what happens to a resource, by its canonical text.
     pub(super) fn sees(&self, resource: &str) -> bool {
-        match self.token.role {
-            Role::Owner => true,
-            Role::Maintainer | Role::Auditor => self.token.covers(resource),
-            Role::Registry => false,
-        }
+        self.token.sees(resource)
     }
 
     /// The resources that lists are limited to; `None` for all.

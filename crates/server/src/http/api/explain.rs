@@ -17,7 +17,6 @@ use super::Changing;
 use super::caller::admin_token;
 use super::input::Json;
 use super::problem::Problem;
-use crate::admin::Role;
 use crate::exchange::ExchangeError;
 use crate::http::App;
 
@@ -117,9 +116,5 @@ async fn may_see_all(app: &App, headers: &HeaderMap, resource: &Resource) -> Res
     }
     let token =
         admin_token(app, headers, app.exchange.clock.now()).await?.ok_or_else(Problem::unauthorized)?;
-    Ok(match token.role {
-        Role::Owner => true,
-        Role::Maintainer | Role::Auditor => token.covers(&resource.to_string()),
-        Role::Registry => false,
-    })
+    Ok(token.sees(&resource.to_string()))
 }

@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 
 use super::conditions::Conditions;
 use super::journal::{self, CHAIN, Journal};
-use crate::admin::any_matches;
+use super::search::SCAN;
+use crate::admin::is_within;
 use crate::store::audit::{
     Batch, ChainBreak, ChainHead, ChainReader, ChangeRow, Entry, ExchangeRow, Link, Verified,
 };
 use crate::store::column::{from_text, time};
 use crate::store::{Author, Change, ChangeFilter, ExchangeId, Page, Part, StoreError};
 
-/// Rows that one list looks at before it comes back with what it has.
-const SCAN: u32 = 50_000;
 /// Rows that one call prunes at most, if a single batch does not have more.
 const PRUNE: i64 = 2_000;
 
@@ -49,8 +48,7 @@ pub(super) fn changes(
         }
         last_seen = format!("{}/{}", text(row, 0)?, row.get::<_, u32>(1)?);
         let resource = optional_text(row, 6)?;
-        let is_within = |patterns: &Vec<_>| resource.is_some_and(|text| any_matches(patterns, text));
-        if !filter.within.as_ref().is_none_or(is_within) {
+        if !is_within(filter.within.as_deref(), resource) {
             continue;
         }
         if entries.len() == limit {

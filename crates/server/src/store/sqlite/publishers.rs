@@ -7,13 +7,12 @@ use serde_json::{Value, json};
 
 use super::conditions::Conditions;
 use super::journal::Journal;
-use crate::admin::any_matches;
+use super::search::SCAN;
+use crate::admin::is_within;
 use crate::store::audit::Entry;
 use crate::store::column::{from_word, time, to_text, to_word};
 use crate::store::{Author, ListedPublisher, Page, Part, PublisherFilter, StoreError, UnreadablePublisher};
 
-/// Rows that one list looks at before it comes back with what it has.
-const SCAN: u32 = 50_000;
 const COLUMNS: &str = "id, resource, rules, permission, state, revision";
 const LISTED: &str =
     "SELECT id, resource, rules, permission, state, revision, created_at, changed_at, pending_until,
@@ -72,7 +71,7 @@ pub(super) fn list(
         }
         last_seen = row.get(0)?;
         let resource = row.get_ref(1)?.as_str().map_err(StoreError::unreadable)?;
-        if filter.within.as_ref().is_some_and(|patterns| !any_matches(patterns, resource)) {
+        if !is_within(filter.within.as_deref(), Some(resource)) {
             continue;
         }
         if entries.len() == limit {

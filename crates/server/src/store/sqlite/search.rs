@@ -4,12 +4,12 @@ use countersign_core::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::conditions::Conditions;
-use crate::admin::any_matches;
+use crate::admin::is_within;
 use crate::store::column::{from_text, time};
 use crate::store::{ExchangeFilter, ExchangeId, Page, Part, RecordedExchange, StoreError};
 
 /// Rows that one search looks at before it comes back with what it has: nobody occupies the disk for minutes.
-const SCAN: u32 = 50_000;
+pub(super) const SCAN: u32 = 50_000;
 
 const COLUMNS: &str = "id, at, outcome, resource, issuer, subject, publisher, expires_at, revoked_at, detail";
 
@@ -50,7 +50,8 @@ pub(super) fn all(
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         // Before the row is read: most of what is searched through is somebody else's.
-        if !is_within(filter, row.get_ref(3)?.as_str_or_null().map_err(StoreError::unreadable)?) {
+        let resource = row.get_ref(3)?.as_str_or_null().map_err(StoreError::unreadable)?;
+        if !is_within(filter.within.as_deref(), resource) {
             continue;
         }
         let exchange = read(row)?;
@@ -71,10 +72,6 @@ pub(super) fn all(
         .query_row(params_from_iter(reach.values()), |row| row.get(0))
         .optional()?;
     Ok(Part { entries, next })
-}
-
-fn is_within(filter: &ExchangeFilter, resource: Option<&str>) -> bool {
-    filter.within.as_ref().is_none_or(|patterns| resource.is_some_and(|text| any_matches(patterns, text)))
 }
 
 fn resource_of(connection: &Connection, publisher: &str) -> Result<Option<String>, StoreError> {
