@@ -24,7 +24,7 @@ pub use exchange::{
 };
 pub use issuer::StoredIssuer;
 pub use open::{IfMissing, open};
-pub use page::{Page, Part};
+pub use page::{Page, Part, go_through};
 pub use postgres::PostgresStore;
 pub use publisher::{
     Conflict, IdempotencyKey, ListedPublisher, PublisherChange, PublisherFilter, UnreadablePublisher,

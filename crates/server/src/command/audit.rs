@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Subcommand;
 use countersign_server::store::audit::ChainHead;
-use countersign_server::store::{self, ChangeFilter, ExchangeFilter, IfMissing, Page};
+use countersign_server::store::{self, ChangeFilter, ExchangeFilter, IfMissing};
 use serde_json::json;
 
 use super::say;
@@ -63,28 +63,11 @@ impl Verify {
 
 impl Export {
     async fn run(self) -> anyhow::Result<()> {
-        const PART: u32 = 1_000;
         let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
-        let mut page = Page::first(PART);
-        loop {
-            let part = store.exchanges(&ExchangeFilter::default(), &page).await?;
-            for exchange in &part.entries {
-                say(&json!({ "exchange": exchange }).to_string());
-            }
-            page.after = part.next;
-            if page.after.is_none() {
-                break;
-            }
-        }
-        loop {
-            let part = store.changes(&ChangeFilter::default(), &page).await?;
-            for change in &part.entries {
-                say(&json!({ "change": change }).to_string());
-            }
-            page.after = part.next;
-            if page.after.is_none() {
-                return Ok(());
-            }
-        }
+        let exchanges = async |page: &_| store.exchanges(&ExchangeFilter::default(), page).await;
+        store::go_through(u64::MAX, exchanges, |row| say(&json!({ "exchange": row }).to_string())).await?;
+        let changes = async |page: &_| store.changes(&ChangeFilter::default(), page).await;
+        store::go_through(u64::MAX, changes, |row| say(&json!({ "change": row }).to_string())).await?;
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `countersign-server exchanges`.
 
-use countersign_server::store::{self, ExchangeFilter, IfMissing, Page, RecordedExchange, Store, StoreError};
+use countersign_server::store::{self, ExchangeFilter, IfMissing, RecordedExchange};
 
 use super::{say, written};
 use crate::Common;
@@ -20,7 +20,9 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
-        let exchanges = latest(&*store, self.limit).await?;
+        let mut exchanges = Vec::new();
+        let fetch = async |page: &_| store.exchanges(&ExchangeFilter::default(), page).await;
+        store::go_through(self.limit.into(), fetch, |exchange| exchanges.push(exchange)).await?;
         if self.json {
             say(&serde_json::to_string_pretty(&exchanges)?);
             return Ok(());
@@ -33,19 +35,6 @@ impl Arguments {
         }
         Ok(())
     }
-}
-
-/// As many as are wanted, however many parts they come in: one part ends where the store takes a breath.
-async fn latest(store: &dyn Store, wanted: u32) -> Result<Vec<RecordedExchange>, StoreError> {
-    let (mut exchanges, mut page) = (Vec::new(), Page::first(wanted));
-    while page.limit > 0 {
-        let part = store.exchanges(&ExchangeFilter::default(), &page).await?;
-        page.limit = page.limit.saturating_sub(u32::try_from(part.entries.len()).unwrap_or(u32::MAX));
-        exchanges.extend(part.entries);
-        let Some(next) = part.next else { break };
-        page.after = Some(next);
-    }
-    Ok(exchanges)
 }
 
 fn described(exchange: &RecordedExchange) -> String {

@@ -10,7 +10,7 @@ use countersign_core::publisher::{
 use countersign_core::{IssuerUrl, Permission, Provider, Publisher, Resource, Rules};
 use countersign_server::clock::{SystemClock, SystemRandomness, fresh_id};
 use countersign_server::issuers::choose;
-use countersign_server::store::{self, IfMissing, ListedPublisher, Page, PublisherChange, PublisherFilter};
+use countersign_server::store::{self, IfMissing, ListedPublisher, PublisherChange, PublisherFilter};
 
 use super::{author, say, written};
 use crate::Common;
@@ -132,7 +132,9 @@ impl List {
     async fn run(self) -> anyhow::Result<()> {
         let store = store::open(&self.common.load()?.database, IfMissing::Refuse).await?;
         let filter = PublisherFilter { resource: self.resource, ..PublisherFilter::default() };
-        let publishers = store.publishers(&filter, &Page::first(u32::MAX - 1)).await?.entries;
+        let mut publishers = Vec::new();
+        let fetch = async |page: &_| store.publishers(&filter, page).await;
+        store::go_through(u64::MAX, fetch, |listed| publishers.push(listed)).await?;
         if self.json {
             return show_json(&publishers);
         }
