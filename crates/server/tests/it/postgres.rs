@@ -11,23 +11,8 @@ use countersign_server::config::Config;
 use countersign_server::store::{IfMissing, Store, open};
 use tokio_postgres::NoTls;
 
-/// Does what its lines of input say, and ends the server and its folder when there are no more: that is also when the test
-/// program has ended, however it did.
-const KEEPER: &str = r#"
-bin=$1 folder=$2; shift 2
-start() { "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 -o "$*" start >/dev/null || { cat "$folder/log"; exit 1; }; }
-"$bin/initdb" -D "$folder/data" -U postgres -A trust --no-sync >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
-start "$@"; echo done
-while read -r line; do
-    case $line in
-        start) start "$@" ;;
-        *) "$bin/pg_ctl" -D "$folder/data" -m "$line" -w stop >/dev/null ;;
-    esac
-    echo done
-done
-"$bin/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null 2>&1
-rm -rf "$folder"
-"#;
+/// Starts, stops and removes a server, as its own lines say.
+const KEEPER: &str = include_str!("postgres/keeper.sh");
 
 /// A running server.
 pub(crate) struct Cluster {
