@@ -1,15 +1,61 @@
 //! `cargo xtask bench`.
 
+use std::process::Command;
+
 use crate::step::{Result, run as execute, step};
+use crate::tools;
 use crate::workspace::Workspace;
+
+/// What is no table, and needs nothing but the server.
+const PARTS: [&str; 1] = ["registry"];
 
 /// Builds the server as it is released, and measures it.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
+    let mut more = Vec::new();
+    if !arguments.iter().any(|argument| PARTS.contains(&argument.as_str()) || argument == "--help") {
+        if is_measured(arguments, &["postgres", "two-nodes"]) {
+            tools::postgresql::install()?;
+        }
+        if is_measured(arguments, &["openbao-stored", "openbao-batch"]) {
+            let program = tools::python::install_openbao(workspace)?;
+            more = vec!["--openbao".to_owned(), program.display().to_string()];
+        }
+    }
     step("build the server as it is released", || {
-        execute(&mut workspace.cargo(["build", "--release", "--package", "countersign-server"]))
+        let mut build = workspace.cargo(["build", "--release", "--package", "countersign-server"]);
+        execute(build.args(["--package", "countersign-bench"]))
     })?;
     step("measure", || {
-        let mut bench = workspace.cargo(["run", "--release", "--package", "countersign-bench", "--"]);
-        execute(bench.args(arguments))
+        // Not by `cargo run`, which would build it once more: alone, it has other features of what both depend on.
+        let program = workspace.programs.with_file_name("release").join("countersign-bench");
+        execute(Command::new(program).current_dir(&workspace.root).args(arguments).args(&more))
     })
+}
+
+/// Whether the table will have one of these rows: it has all if none is named.
+fn is_measured(arguments: &[String], rows: &[&str]) -> bool {
+    let is_choice = |argument: &String| argument.starts_with("--only");
+    let names = |argument: &String| argument.split([',', '=']).any(|word| rows.contains(&word));
+    !arguments.iter().any(is_choice) || arguments.iter().any(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_measured;
+
+    #[test]
+    fn what_is_not_measured_is_not_installed() {
+        let check = |line: &str| {
+            let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            is_measured(&arguments, &["postgres", "two-nodes"])
+        };
+        for line in
+            ["", "--rounds 1", "--only postgres", "--only=sqlite,two-nodes", "--only sqlite --only postgres"]
+        {
+            assert!(check(line), "{line}");
+        }
+        for line in ["--only sqlite", "--only=stateless,openbao-batch"] {
+            assert!(!check(line), "{line}");
+        }
+    }
 }
