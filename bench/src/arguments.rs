@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
+
+use crate::subject::Row;
 
 /// Measures exchanges with a durable ledger beside what their cryptography alone costs, on one core.
 #[derive(Debug, Parser)]
@@ -24,6 +26,12 @@ pub(crate) enum Part {
         /// Where the workload was written.
         folder: PathBuf,
     },
+    /// Serves exchanges that nothing remembers, for a row of the table.
+    #[command(hide = true)]
+    Stateless {
+        /// Where the workload was written.
+        folder: PathBuf,
+    },
     /// Measures what checking an access token costs a registry, beside its signature alone.
     Registry,
     /// Keeps a server busy for a while as everything around it changes, and checks every verdict.
@@ -39,10 +47,16 @@ pub(crate) struct Options {
     /// Keep-alive connections, each with one request under way.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) connections: u16,
+    /// The rows that are measured beside the cryptographic limit; all that can be, if none is named.
+    #[arg(long = "only", value_name = "ROW", value_delimiter = ',')]
+    pub(crate) only: Vec<Row>,
+    /// The program of `OpenBao`, to measure it too.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) openbao: Option<PathBuf>,
     /// How often limit and throughput are measured, in turns; medians are reported.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=5))]
     pub(crate) rounds: u16,
-    /// Exchanges in each round, and twice as many for the latency.
+    /// Exchanges in each round, as far as three seconds suffice, and at most twice as many for the latency.
     #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(100..=20_000))]
     pub(crate) exchanges: u32,
     /// Where the database is put for the time of the measurement; by default beside this program, since a temporary folder
@@ -52,4 +66,15 @@ pub(crate) struct Options {
     /// Saves the figures as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+impl Options {
+    /// The rows to measure: those that were named, or all for which there is what they need.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        if !self.only.is_empty() {
+            return self.only.clone();
+        }
+        let can_be = |row: &&Row| self.openbao.is_some() || !row.is_openbao();
+        Row::value_variants().iter().filter(can_be).copied().collect()
+    }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -48,6 +49,15 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: bench.example.com\r\n\r\n").into_bytes()
 }
 
+/// A request with a JSON body. Further headers end with a line end each.
+pub(crate) fn post(path: &str, headers: &str, body: &Value) -> Vec<u8> {
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: bench.example.com\r\ncontent-type: application/json\r\n{headers}"
+    );
+    format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
 #[derive(Debug, PartialEq)]
 struct Head {
     status: u16,
@@ -56,7 +66,7 @@ struct Head {
 }
 
 impl Head {
-    /// Reads the head of an answer once it is complete. Both servers that are asked here say how long their body is.
+    /// Reads the head of an answer once it is complete. All servers that are asked here say how long their body is.
     fn of(received: &[u8]) -> anyhow::Result<Option<Self>> {
         let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
         let text = str::from_utf8(&received[..end]).context("the answer's head is not text")?;
@@ -65,7 +75,11 @@ impl Head {
             line.split_once(':').is_some_and(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         };
         let line = text.lines().find(named).and_then(|line| line.split_once(':'));
-        let content_length = line.and_then(|(_, value)| value.trim().parse().ok());
+        let content_length = match status {
+            // There is never a body (RFC 9110 §15.3.5).
+            Some(204) => Some(0),
+            _ => line.and_then(|(_, value)| value.trim().parse().ok()),
+        };
         match status.zip(content_length) {
             Some((status, content_length)) => Ok(Some(Self { status, length: end + 4, content_length })),
             None => bail!("the answer has no status or no content-length"),

@@ -12,22 +12,41 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connection::Connection;
 
-/// How a load went. Every answer was a token, otherwise there is none of this.
+/// A request that is ready for the wire, and what has to come of it.
+pub(crate) struct Request {
+    bytes: Vec<u8>,
+    /// The status of the right answer.
+    expected: u16,
+}
+
+impl Request {
+    /// One that gets a token.
+    pub(crate) fn good(bytes: Vec<u8>) -> Self {
+        Self { bytes, expected: 200 }
+    }
+}
+
+/// How a load went. Every answer was the right one, otherwise there is none of this.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// From the first request to the last answer.
     pub(crate) took: Duration,
-    /// From when each request was due to its answer, in ascending order.
+    /// How many requests were answered.
+    pub(crate) answered: usize,
+    /// From when each request that got a token was due to its answer, in ascending order.
     pub(crate) latencies: Vec<Duration>,
 }
 
-/// Sends all requests as fast as they are answered: each connection sends its next one when it has its answer.
+/// Sends requests as fast as they are answered, each connection its next one when it has its answer, until there are no more
+/// or the time is up. Connections are spread over the addresses.
 pub(crate) async fn closed_loop(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     connections: u16,
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Request>,
+    at_most: Duration,
 ) -> anyhow::Result<Outcome> {
-    run(address, connections, Load { requests, next: AtomicUsize::new(0), pace: None }).await
+    let until = Some(Instant::now() + at_most);
+    run(addresses, connections, Load { requests, next: AtomicUsize::new(0), pace: None, until }).await
 }
 
 /// Sends all requests at a steady rate, whether earlier ones have been answered or not.
@@ -35,22 +54,25 @@ pub(crate) async fn closed_loop(
 /// Latency counts from when a request was due, not from when a connection was free to send it: a server that stalls makes
 /// those behind wait, and that is what their callers would see.
 pub(crate) async fn paced(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     connections: u16,
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Request>,
     per_second: f64,
 ) -> anyhow::Result<Outcome> {
     let interval = Duration::from_secs_f64(1.0 / per_second);
     // Connections are opened first; that takes no longer than this.
     let start = Instant::now() + Duration::from_millis(200);
     let pace = Pace { start, interval, due: Semaphore::new(0) };
-    run(address, connections, Load { requests, next: AtomicUsize::new(0), pace: Some(pace) }).await
+    run(addresses, connections, Load { requests, next: AtomicUsize::new(0), pace: Some(pace), until: None })
+        .await
 }
 
 struct Load {
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Request>,
     next: AtomicUsize,
     pace: Option<Pace>,
+    /// Nothing is sent after that.
+    until: Option<Instant>,
 }
 
 struct Pace {
@@ -60,10 +82,10 @@ struct Pace {
     due: Semaphore,
 }
 
-async fn run(address: SocketAddr, connections: u16, load: Load) -> anyhow::Result<Outcome> {
+async fn run(addresses: &[SocketAddr], connections: u16, load: Load) -> anyhow::Result<Outcome> {
     let mut opened = Vec::new();
-    for _ in 0..connections {
-        opened.push(Connection::open(address).await?);
+    for address in addresses.iter().cycle().take(usize::from(connections)) {
+        opened.push(Connection::open(*address).await?);
     }
     let load = Arc::new(load);
     let start = load.pace.as_ref().map_or_else(Instant::now, |pace| pace.start);
@@ -74,36 +96,46 @@ async fn run(address: SocketAddr, connections: u16, load: Load) -> anyhow::Resul
     if let Some(pace) = &load.pace {
         pace.run(load.requests.len(), usize::from(connections)).await;
     }
-    let mut latencies = Vec::with_capacity(load.requests.len());
+    let (mut answered, mut latencies) = (0, Vec::with_capacity(load.requests.len()));
     while let Some(ended) = senders.join_next().await {
-        latencies.extend(ended??);
+        let (also_answered, more) = ended??;
+        answered += also_answered;
+        latencies.extend(more);
     }
     let took = start.elapsed();
     latencies.sort_unstable();
-    Ok(Outcome { took, latencies })
+    Ok(Outcome { took, answered, latencies })
 }
 
-async fn send(mut connection: Connection, load: Arc<Load>) -> anyhow::Result<Vec<Duration>> {
-    let mut latencies = Vec::new();
+/// How many requests were answered on a connection, and the times of those that got a token.
+async fn send(mut connection: Connection, load: Arc<Load>) -> anyhow::Result<(usize, Vec<Duration>)> {
+    let (mut answered, mut latencies) = (0, Vec::new());
     while let Some((request, due)) = load.next().await? {
-        let answer = connection.send(request).await?;
-        if answer.status != 200 {
-            bail!("expected 200, got {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+        let answer = connection.send(&request.bytes).await?;
+        if answer.status != request.expected {
+            let body = String::from_utf8_lossy(&answer.body);
+            bail!("expected {}, got {}: {body}", request.expected, answer.status);
         }
-        latencies.push(due.elapsed());
+        answered += 1;
+        if answer.status == 200 {
+            latencies.push(due.elapsed());
+        }
     }
-    Ok(latencies)
+    Ok((answered, latencies))
 }
 
 impl Load {
     /// The next request once it is due, and when that was.
-    async fn next(&self) -> anyhow::Result<Option<(&[u8], Instant)>> {
+    async fn next(&self) -> anyhow::Result<Option<(&Request, Instant)>> {
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            return Ok(None);
+        }
         if let Some(pace) = &self.pace {
             pace.due.acquire().await?.forget();
         }
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let due = self.pace.as_ref().map_or_else(Instant::now, |pace| pace.due_at(index));
-        Ok(self.requests.get(index).map(|request| (request.as_slice(), due)))
+        Ok(self.requests.get(index).map(|request| (request, due)))
     }
 }
 

@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey,
-};
+use aws_lc_rs::signature::ParsedPublicKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::access_token::{Actor, AuthorizationDetail, Status, StatusReference};
@@ -16,13 +13,13 @@ use countersign_simulator::system_clock;
 use countersign_verify::{
     AccessTokenVerifier, DiscoverySettings, Fetch, FetchError, FetchFuture, Online, StatusList,
 };
-use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::es256::SigningKey;
 use crate::rate::{Rate, median};
 use crate::workload::{AUDIENCE, RESOURCE};
-use crate::{cpu, tell};
+use crate::{process, tell};
 
 const AT_LEAST: Duration = Duration::from_secs(1);
 const ROUNDS: usize = 9;
@@ -55,13 +52,13 @@ pub(crate) fn measure() -> anyhow::Result<()> {
 }
 
 fn rate(pass: impl Fn() -> anyhow::Result<()>) -> anyhow::Result<Rate> {
-    let (start, cpu_before) = (Instant::now(), cpu::seconds_of_this_thread()?);
+    let (start, cpu_before) = (Instant::now(), process::seconds_of_this_thread()?);
     let mut operations = 0;
     while start.elapsed() < AT_LEAST {
         pass()?;
         operations += TOKENS as usize;
     }
-    Ok(Rate::new(operations, start.elapsed(), cpu::seconds_of_this_thread()? - cpu_before))
+    Ok(Rate::new(operations, start.elapsed(), process::seconds_of_this_thread()? - cpu_before))
 }
 
 struct Registry {
@@ -77,9 +74,8 @@ struct Registry {
 impl Registry {
     fn open() -> anyhow::Result<Self> {
         let now = system_clock()();
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).context("cannot make a key")?;
-        let point = pair.public_key().as_ref();
-        let server = Arc::new(Server::new(&pair, now)?);
+        let key = SigningKey::generate()?;
+        let server = Arc::new(Server::new(&key, now)?);
         let verifier = AccessTokenVerifier::discovered(
             AUDIENCE.parse()?,
             AUDIENCE.parse()?,
@@ -87,7 +83,7 @@ impl Registry {
             DiscoverySettings::default(),
         );
         let signed = (0..TOKENS)
-            .map(|index| jws(&pair, "at+jwt", &claims(index, now)?))
+            .map(|index| key.sign("at+jwt", &claims(index, now)?))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let tokens = signed.iter().map(|jwt| AccessToken::from(format!("hf_jwt_{jwt}"))).collect();
         let split = |jwt: &String| {
@@ -99,7 +95,7 @@ impl Registry {
             resource: RESOURCE.parse()?,
             now,
             tokens,
-            key: ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).context("cannot read the key")?,
+            key: key.public_key()?,
             signatures: signed.iter().map(split).collect::<anyhow::Result<_>>()?,
         })
     }
@@ -129,10 +125,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(pair: &EcdsaKeyPair, now: UnixTime) -> anyhow::Result<Self> {
-        let (x, y) = pair.public_key().as_ref().get(1..).unwrap_or_default().split_at(32);
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        let jwk = json!({ "kty": "EC", "crv": "P-256", "kid": KID, "alg": "ES256", "x": x, "y": y });
+    fn new(key: &SigningKey, now: UnixTime) -> anyhow::Result<Self> {
         let list = json!({
             "sub": list_url(),
             "iat": now,
@@ -141,7 +134,7 @@ impl Server {
             // One in a hundred of those beyond our tokens.
             "status_list": StatusList::new(1 << 16, (TOKENS..1 << 16).step_by(100)).to_claim(),
         });
-        Ok(Self { keys: json!({ "keys": [jwk] }).to_string(), list: jws(pair, "statuslist+jwt", &list)? })
+        Ok(Self { keys: key.key_set().to_string(), list: key.sign("statuslist+jwt", &list)? })
     }
 }
 
@@ -160,7 +153,6 @@ impl Fetch for Server {
     }
 }
 
-const KID: &str = "rB0ELzGwA9SHyX-4Tn0Vd4NlYtXC8vrxkPqM1nZ2ahU";
 const LIST: &str = "/status/AAAAAAAAAAAAAAAAAAAAAA";
 
 fn list_url() -> String {
@@ -185,12 +177,4 @@ fn claims(index: u32, now: UnixTime) -> anyhow::Result<AccessTokenClaims> {
         },
         status: Some(Status { status_list: StatusReference { idx: index, uri: list_url() } }),
     })
-}
-
-fn jws(pair: &EcdsaKeyPair, typ: &str, claims: &impl Serialize) -> anyhow::Result<String> {
-    let header = json!({ "alg": "ES256", "kid": KID, "typ": typ }).to_string();
-    let signed =
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims)?));
-    let signature = pair.sign(&SystemRandom::new(), signed.as_bytes()).context("cannot sign")?;
-    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }

@@ -5,106 +5,148 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::load::Outcome;
-use crate::pinning::Pinning;
-use crate::rate::{Rate, median};
+use crate::generator::Round;
+use crate::rate::{Rate, median, milliseconds_at};
+use crate::subject::Row;
 
 /// What was measured.
 #[derive(Debug)]
 pub(crate) struct Report {
-    pub(crate) pinning: Pinning,
+    /// Which core did what.
+    pub(crate) cores: String,
     pub(crate) connections: u16,
-    /// Limit and stored exchange, measured right after each other.
-    pub(crate) rounds: Vec<(Rate, Rate)>,
-    /// The rate at which the latency was measured, and what came of it.
-    pub(crate) paced_per_second: f64,
-    pub(crate) paced: Outcome,
-    /// How much of its core the load generator was busy for while throughput was measured: near 1, it is what was measured.
-    pub(crate) generator_busy: f64,
-    pub(crate) issued: usize,
-    pub(crate) database_bytes_each: f64,
+    /// The cryptography alone, in each round.
+    pub(crate) limit: Vec<Rate>,
+    pub(crate) measured: Vec<Measured>,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) row: Row,
+    /// As many as of the limit, each measured soon after it.
+    pub(crate) rounds: Vec<Round>,
+    pub(crate) paced: Paced,
+    /// Bytes by which the database has grown for each exchange.
+    pub(crate) stored_each: Option<f64>,
+    /// Exchanges for each transaction.
+    pub(crate) in_one_commit: Option<f64>,
+    pub(crate) answered: usize,
+}
+
+/// A subject at a steady rate below its limits.
+#[derive(Debug)]
+pub(crate) struct Paced {
+    pub(crate) per_second: f64,
+    /// In ascending order.
+    pub(crate) latencies: Vec<Duration>,
 }
 
 impl Report {
+    /// The same for a machine to read, with each round.
     pub(crate) fn to_json(&self) -> Value {
         json!({
-            "pinned": matches!(self.pinning, Pinning::Cores { .. }),
+            "cores": self.cores,
             "connections": self.connections,
-            "limit": self.limit().to_json(),
-            "exchange": self.exchange().to_json(),
-            "ratio": self.ratio(),
-            "cpu_ratio": self.cpu_ratio(),
-            "rounds": self.rounds.iter().map(|(limit, exchange)| json!({
-                "limit": limit.to_json(),
-                "exchange": exchange.to_json(),
-            })).collect::<Vec<_>>(),
+            "limit": Rate::median(self.limit.iter().copied()).to_json(),
+            "limit_rounds": self.limit.iter().map(|rate| rate.to_json()).collect::<Vec<_>>(),
+            "rows": self.measured.iter().map(|measured| measured.to_json(&self.limit)).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Measured {
+    fn to_json(&self, limit: &[Rate]) -> Value {
+        let (ratio, cpu_ratio) = self.ratios(limit);
+        json!({
+            "row": self.row.name(),
+            "exchange": self.rate().to_json(),
+            "ratio": ratio,
+            "cpu_ratio": cpu_ratio,
+            "database_micros": self.median_of(|round| round.database_micros),
+            "generator_busy": self.median_of(|round| round.generator_busy),
             "latency": {
-                "per_second": self.paced_per_second,
-                "p50_ms": self.milliseconds_at(50),
-                "p99_ms": self.milliseconds_at(99),
+                "per_second": self.paced.per_second,
+                "p50_ms": milliseconds_at(50, &self.paced.latencies),
+                "p99_ms": milliseconds_at(99, &self.paced.latencies),
             },
-            "generator_busy": self.generator_busy,
-            "issued": self.issued,
-            "database_bytes_each": self.database_bytes_each,
+            "stored_bytes_each": self.stored_each,
+            "written_bytes_each": self.median_of(|round| round.written_each),
+            "in_one_commit": self.in_one_commit,
+            "answered": self.answered,
+            "rounds": self.rounds.iter().map(|round| round.rate.to_json()).collect::<Vec<_>>(),
         })
     }
 
-    fn limit(&self) -> Rate {
-        middle(self.rounds.iter().map(|(limit, _)| *limit))
+    fn rate(&self) -> Rate {
+        Rate::median(self.rounds.iter().map(|round| round.rate))
     }
 
-    fn exchange(&self) -> Rate {
-        middle(self.rounds.iter().map(|(_, exchange)| *exchange))
+    fn median_of(&self, figure: fn(&Round) -> f64) -> f64 {
+        median(self.rounds.iter().map(figure))
     }
 
-    /// The middle of the rounds' ratios, not the ratio of the middles: what disturbs the machine disturbs a whole round.
-    fn ratio(&self) -> f64 {
-        median(self.rounds.iter().map(|(limit, exchange)| exchange.per_second / limit.per_second))
-    }
-
-    fn cpu_ratio(&self) -> f64 {
-        median(self.rounds.iter().map(|(limit, exchange)| limit.cpu_micros / exchange.cpu_micros))
-    }
-
-    fn milliseconds_at(&self, percent: usize) -> f64 {
-        let latencies = &self.paced.latencies;
-        let rank = (latencies.len() * percent).div_ceil(100).saturating_sub(1);
-        latencies.get(rank).copied().unwrap_or(Duration::ZERO).as_secs_f64() * 1_000.0
+    /// Of what the cryptography allows, by the clock and by processor time. The middle of the rounds' ratios, not the ratio of the
+    /// middles: what disturbs the machine disturbs a whole round.
+    fn ratios(&self, limit: &[Rate]) -> (f64, f64) {
+        let rounds = || limit.iter().zip(self.rounds.iter().map(|round| round.rate));
+        (
+            median(rounds().map(|(limit, rate)| rate.per_second / limit.per_second)),
+            median(rounds().map(|(limit, rate)| limit.cpu_micros / rate.cpu_micros)),
+        )
     }
 }
 
-fn middle(rates: impl Iterator<Item = Rate> + Clone) -> Rate {
-    Rate {
-        per_second: median(rates.clone().map(|rate| rate.per_second)),
-        cpu_micros: median(rates.map(|rate| rate.cpu_micros)),
-    }
-}
+const COLUMNS: [&str; 11] = [
+    "a second",
+    "of limit",
+    "µs of CPU",
+    "of limit",
+    "database µs",
+    "p50 ms",
+    "p99 ms",
+    "kept B",
+    "written B",
+    "a commit",
+    "generator",
+];
+const TITLE: usize = 46;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (limit, exchange) = (self.limit(), self.exchange());
-        writeln!(f, "{:<47} {:>10} {:>14}", "", "per second", "µs of CPU each")?;
-        let mut row = |name: &str, rate: Rate| {
-            writeln!(f, "{name:<47} {:>10.0} {:>14.1}", rate.per_second, rate.cpu_micros)
-        };
-        row("cryptographic limit (RS256 verify, ES256 sign)", limit)?;
-        row("stored exchange (SQLite, synchronous FULL)", exchange)?;
-        let (ratio, cpu_ratio) = (self.ratio() * 100.0, self.cpu_ratio() * 100.0);
-        writeln!(f, "{:<47} {ratio:>8.0} % {cpu_ratio:>12.0} %", "ratio to the limit")?;
-        writeln!(f, "{:<47} {:>10.0}", "latency at 80 % of that throughput", self.paced_per_second)?;
+        write!(f, "\n{:TITLE$}", "")?;
+        COLUMNS.iter().try_for_each(|column| write!(f, " {column:>11}"))?;
+        let limit = Rate::median(self.limit.iter().copied());
+        write!(f, "\n{:TITLE$}", "cryptographic limit (RS256 verify, ES256 sign)")?;
+        write!(f, " {:>11.0} {:>11} {:>11.1}", limit.per_second, "", limit.cpu_micros)?;
+        for measured in &self.measured {
+            measured.write(f, &self.limit)?;
+        }
+        let rounds = self.limit.len();
+        writeln!(f, "\n\nmedians of {rounds} rounds over {} connections; {};", self.connections, self.cores)?;
+        writeln!(f, "p50 and p99 at 80 % of the throughput, counted from when each request was due;")?;
+        write!(f, "every answer was a token, and every token of ours is in its ledger")
+    }
+}
+
+impl Measured {
+    fn write(&self, f: &mut fmt::Formatter<'_>, limit: &[Rate]) -> fmt::Result {
+        let (rate, (ratio, cpu_ratio)) = (self.rate(), self.ratios(limit));
+        let database = Some(self.median_of(|round| round.database_micros)).filter(|micros| *micros > 0.0);
+        let optional = |value: Option<f64>| value.map(|value| format!("{value:.0}")).unwrap_or_default();
+        write!(f, "\n{:TITLE$}", self.row.title())?;
+        write!(f, " {:>11.0} {:>9.0} %", rate.per_second, ratio * 100.0)?;
+        write!(f, " {:>11.1} {:>9.0} % {:>11}", rate.cpu_micros, cpu_ratio * 100.0, optional(database))?;
         for percent in [50, 99] {
-            writeln!(f, "{:<47} {:>7.2} ms", format!("  p{percent}"), self.milliseconds_at(percent))?;
+            write!(f, " {:>11.2}", milliseconds_at(percent, &self.paced.latencies))?;
         }
-        writeln!(f, "{:<47} {:>10.0}", "bytes of database each", self.database_bytes_each)?;
-        writeln!(f, "\nmedians of {} rounds over {} connections;", self.rounds.len(), self.connections)?;
-        writeln!(f, "all answers were 200, and the ledger has each of the {} tokens;", self.issued)?;
-        match &self.pinning {
-            Pinning::Cores { measured, generator } => writeln!(
-                f,
-                "measured on core {measured}, from core {generator}, of which the generator used {:.0} %",
-                self.generator_busy * 100.0
-            ),
-            Pinning::None(why) => writeln!(f, "not pinned to cores, so of little worth: {why}"),
-        }
+        let written = self.median_of(|round| round.written_each);
+        write!(
+            f,
+            " {:>11} {written:>11.0} {:>11}",
+            optional(self.stored_each),
+            optional(self.in_one_commit)
+        )?;
+        write!(f, " {:>9.0} %", self.median_of(|round| round.generator_busy) * 100.0)
     }
 }

@@ -9,12 +9,17 @@ use countersign_core::token_exchange::{GRANT_TYPE, token_type};
 use countersign_simulator::{Simulator, system_clock};
 use serde_json::json;
 
-use crate::connection::{Connection, get};
+use crate::connection::{Connection, get, post};
 
 /// What id tokens are minted for. The server is told so, and may then listen on any free port.
 pub(crate) const AUDIENCE: &str = "https://bench.example.com";
 /// What access tokens are asked for.
 pub(crate) const RESOURCE: &str = "acme/awesome-model";
+/// What a publisher demands of the job that has these tokens.
+pub(crate) const RULES: [(&str, &str); 3] =
+    [("repository", "acme/train"), ("branch", "main"), ("workflow", "publish.yml")];
+/// The ids that such a publisher learns from its first exchange.
+pub(crate) const PINS: [(&str, &str); 2] = [("repository_id", "74"), ("repository_owner_id", "65")];
 
 /// The issuer's key set, in the folder of a workload.
 pub(crate) const KEYS: &str = "keys.json";
@@ -57,11 +62,6 @@ impl Workload {
         fs::write(folder.join(TOKENS), alone.join("\n"))?;
         Ok(workload)
     }
-
-    /// The whole requests, ready for the wire.
-    pub(crate) fn requests(self) -> impl Iterator<Item = Vec<u8>> {
-        self.tokens.into_iter().map(|token| request(&token, RESOURCE))
-    }
 }
 
 fn sign(simulator: &Simulator, count: usize) -> Vec<String> {
@@ -82,7 +82,5 @@ pub(crate) fn request(id_token: &str, resource: &str) -> Vec<u8> {
         "subject_token": id_token,
         "resource": resource,
     });
-    let body = body.to_string();
-    let head = "POST /oauth/token HTTP/1.1\r\nhost: bench.example.com\r\ncontent-type: application/json";
-    format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    post("/oauth/token", "", &body)
 }

@@ -1,13 +1,13 @@
 //! The server's memory over time.
 
 use std::fmt;
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tokio::time::{Instant, sleep};
 
 use super::server::Running;
+use crate::process::resident_memory;
 
 /// What may come in the time after the warm-up without being a leak: bounded tables that are not full yet (`docs/operating.md`
 /// says how many counters are kept), pages that the allocator keeps.
@@ -26,7 +26,7 @@ impl Memory {
         let mut samples = Vec::new();
         while Instant::now() < end {
             sleep(Duration::from_millis(500)).await;
-            samples.push((Instant::now(), resident(server.process())?));
+            samples.push((Instant::now(), resident_memory(server.process())?));
         }
         let quarter = (end - warm_at) / 3;
         let most = |from: Instant, to: Instant| {
@@ -51,13 +51,4 @@ impl fmt::Display for Memory {
 
 fn mebibytes(bytes: u64) -> u64 {
     bytes / (1024 * 1024)
-}
-
-/// `VmRSS` of `/proc/<pid>/status`.
-fn resident(process: u32) -> anyhow::Result<u64> {
-    let path = format!("/proc/{process}/status");
-    let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}; Linux is needed"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    Ok(kilobytes.context("the server has no VmRSS: has it ended?")? * 1024)
 }

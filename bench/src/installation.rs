@@ -9,53 +9,51 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-use crate::cpu;
-use crate::pinning::Pinning;
-use crate::workload::{AUDIENCE, KEYS, RESOURCE};
+use crate::subject::Stage;
+use crate::workload::{AUDIENCE, KEYS, RULES};
 
 const CONFIG: &str = "countersign.toml";
-const DATABASE: &str = "countersign.db";
 
 /// A server that has been set up in a folder, running or not.
 pub(crate) struct Installation<'a> {
-    program: PathBuf,
-    folder: &'a Path,
-    pinning: &'a Pinning,
+    stage: &'a Stage,
+    folder: PathBuf,
 }
 
 impl<'a> Installation<'a> {
-    /// Writes the configuration, everything by default but the issuer, and has the one publisher trusted that all
-    /// exchanges go through.
-    pub(crate) fn make(
-        program: PathBuf,
-        folder: &'a Path,
-        pinning: &'a Pinning,
-        issuer: &str,
-    ) -> anyhow::Result<Self> {
+    /// Writes the configuration: everything by default but what a measurement cannot do without, which is the issuer, and no limit
+    /// for the one tenant that all jobs belong to.
+    pub(crate) fn make(stage: &'a Stage, folder: &Path, database: &str) -> anyhow::Result<Self> {
         ensure!(
-            program.is_file(),
+            stage.server.is_file(),
             "there is no server at {}; build it (cargo build --release --package countersign-server) or name another with \
              --server",
-            program.display()
+            stage.server.display()
         );
+        let migrate = if database.starts_with("postgres:") { "[postgres]\nmigrate = true\n" } else { "" };
         let config = format!(
-            "listen = \"127.0.0.1:0\"\ndatabase = \"sqlite:{DATABASE}\"\nlog_format = \"json\"\n\n[limits]\nexchanges_per_tenant = 0\n\n[[issuers]]\n\
-             url = \"{issuer}\"\npreset = \"github\"\naudiences = [\"{AUDIENCE}\"]\njwks_file = \"{KEYS}\"\n"
+            "public_url = \"{AUDIENCE}\"\nlisten = \"127.0.0.1:0\"\ndatabase = \"{database}\"\nlog_format = \"json\"\n{migrate}\
+             [limits]\nexchanges_per_tenant = 0\n\
+             [[issuers]]\nurl = \"{}\"\npreset = \"github\"\nalgorithms = [\"{}\"]\njwks_file = \"{}\"\n",
+            stage.issuer,
+            stage.algorithm,
+            stage.folder.join(KEYS).display(),
         );
         fs::write(folder.join(CONFIG), config)?;
-        let installation = Self { program, folder, pinning };
-        let rules = ["repository=acme/train", "branch=main", "workflow=publish.yml"];
-        let mut add =
-            installation.command(Command::new(&installation.program), &["publisher", "add", RESOURCE]);
-        add.args(["--provider", "github"]).args(rules.iter().flat_map(|rule| ["--set", rule]));
-        let added = add.output().context("cannot run the server program")?;
-        ensure!(added.status.success(), "publisher add: {}", String::from_utf8_lossy(&added.stderr).trim());
-        Ok(installation)
+        Ok(Self { stage, folder: folder.to_owned() })
+    }
+
+    /// Has a publisher trusted that fits the workload's jobs and learns their ids from the first.
+    pub(crate) fn trust(&self, resource: &str) -> anyhow::Result<()> {
+        let rules = RULES.map(|(field, value)| format!("{field}={value}"));
+        let mut arguments = vec!["publisher", "add", resource, "--provider", "github"];
+        arguments.extend(rules.iter().flat_map(|rule| ["--set", rule]));
+        self.output(&arguments).map(drop)
     }
 
     /// Starts it on the measured core, and waits until it says that it is ready.
     pub(crate) fn start(&self) -> anyhow::Result<Running> {
-        let mut serve = self.command(self.pinning.measured(&self.program), &["serve"]);
+        let mut serve = self.command(self.stage.pinning.measured(&self.stage.server), &["serve"]);
         let child = serve.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut running = Running { child: child.context("cannot start the server")?, address: None };
         let stderr = running.child.stderr.take().context("the server has a standard error")?;
@@ -67,7 +65,7 @@ impl<'a> Installation<'a> {
     pub(crate) fn recorded(&self) -> anyhow::Result<(usize, usize)> {
         let limit = u32::MAX.to_string();
         let arguments = ["exchanges", "--json", "--limit", &limit];
-        let mut show = self.command(Command::new(&self.program), &arguments);
+        let mut show = self.command(Command::new(&self.stage.server), &arguments);
         let mut child = show.stdout(Stdio::piped()).spawn()?;
         let (mut all, mut issued) = (0, 0);
         for line in BufReader::new(child.stdout.take().context("the program has a standard output")?).lines()
@@ -84,15 +82,31 @@ impl<'a> Installation<'a> {
         Ok((all, issued))
     }
 
-    /// The size of the database once no program has it open, and its log is part of it.
-    pub(crate) fn database_bytes(&self) -> anyhow::Result<u64> {
-        Ok(fs::metadata(self.folder.join(DATABASE))?.len())
+    /// In how many transactions everything on record was recorded. Verifies the whole audit log on the way.
+    pub(crate) fn batches(&self) -> anyhow::Result<u64> {
+        let printed = self.output(&["audit", "verify"])?;
+        let number = printed.lines().find_map(|line| {
+            let (_, batches) = line.strip_prefix("in order: ")?.split_once(" rows in ")?;
+            batches.strip_suffix(" batches")?.parse().ok()
+        });
+        number.with_context(|| format!("expected the number of batches, found {printed:?}"))
+    }
+
+    /// What a command of the program prints.
+    pub(crate) fn output(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.command(Command::new(&self.stage.server), arguments).output();
+        let output = output.context("cannot run the server program")?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{}: {}", arguments.join(" "), complaint.trim());
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Nothing of the user's own settings reaches the server.
     fn command(&self, mut command: Command, arguments: &[&str]) -> Command {
-        command.args(arguments).args(["--config", CONFIG]).current_dir(self.folder);
-        command.env_remove("COUNTERSIGN_LOG").env_remove("COUNTERSIGN_ENCRYPTION_KEY");
+        command.args(arguments).args(["--config", CONFIG]).current_dir(&self.folder);
+        for variable in ["COUNTERSIGN_LOG", "COUNTERSIGN_ENCRYPTION_KEY", "COUNTERSIGN_DATABASE_URL"] {
+            command.env_remove(variable);
+        }
         command
     }
 }
@@ -108,9 +122,8 @@ impl Running {
         self.address.context("the server is ready")
     }
 
-    /// The processor time of all its threads.
-    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        cpu::seconds_of(self.child.id())
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 }
 

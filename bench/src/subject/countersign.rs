@@ -1,0 +1,87 @@
+//! The released server on each of its databases.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::ensure;
+
+use super::{Kept, Stage, Subject};
+use crate::generator::Target;
+use crate::installation::{Installation, Running};
+use crate::postgres::Cluster;
+use crate::workload::RESOURCE;
+
+/// Nodes that share a database.
+pub(super) struct Countersign<'a> {
+    installation: Installation<'a>,
+    nodes: Vec<Running>,
+    database: Database,
+    /// How large the database was before anything was exchanged.
+    empty: u64,
+}
+
+enum Database {
+    Sqlite(PathBuf),
+    Postgres(Cluster),
+}
+
+/// One node on a file.
+pub(super) fn on_sqlite<'a>(stage: &'a Stage, folder: &Path) -> anyhow::Result<Countersign<'a>> {
+    let file = folder.join("countersign.db");
+    let installation = Installation::make(stage, folder, &format!("sqlite:{}", file.display()))?;
+    Countersign::start(installation, Database::Sqlite(file), 1)
+}
+
+/// So many nodes, all on the measured core, on a database server of their own.
+pub(super) fn on_postgres<'a>(
+    stage: &'a Stage,
+    folder: &Path,
+    nodes: usize,
+) -> anyhow::Result<Countersign<'a>> {
+    let cluster = Cluster::start(&stage.parent, &stage.pinning)?;
+    let installation = Installation::make(stage, folder, &cluster.address())?;
+    Countersign::start(installation, Database::Postgres(cluster), nodes)
+}
+
+impl<'a> Countersign<'a> {
+    fn start(installation: Installation<'a>, database: Database, nodes: usize) -> anyhow::Result<Self> {
+        installation.trust(RESOURCE)?;
+        let empty = database.bytes()?;
+        let nodes = (0..nodes).map(|_| installation.start()).collect::<anyhow::Result<_>>()?;
+        Ok(Self { installation, nodes, database, empty })
+    }
+}
+
+impl Database {
+    /// Of SQLite the size of the file once no program has it open, and its log is part of it.
+    fn bytes(&self) -> anyhow::Result<u64> {
+        match self {
+            Self::Sqlite(file) => Ok(file.metadata()?.len()),
+            Self::Postgres(cluster) => cluster.database_bytes(),
+        }
+    }
+}
+
+impl Subject for Countersign<'_> {
+    fn target(&self) -> anyhow::Result<Target> {
+        let database = match &self.database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(cluster) => Some(cluster.process()?),
+        };
+        let addresses = self.nodes.iter().map(Running::address).collect::<anyhow::Result<_>>()?;
+        Ok(Target { addresses, processes: self.nodes.iter().map(Running::process).collect(), database })
+    }
+
+    /// Every answered token is in the ledger, and nothing else is: the nodes are killed first.
+    fn finish(self: Box<Self>, answered: usize) -> anyhow::Result<Kept> {
+        drop(self.nodes);
+        let (all, issued) = self.installation.recorded()?;
+        ensure!(
+            (all, issued) == (answered, answered),
+            "{answered} tokens were answered, but {issued} of {all} exchanges on record issued one"
+        );
+        let commits = Some(self.installation.batches()?);
+        // Whoever only reads leaves the log where it is.
+        self.installation.output(&["migrate"])?;
+        Ok(Kept { stored: Some(self.database.bytes()?.saturating_sub(self.empty)), commits })
+    }
+}

@@ -1,0 +1,50 @@
+//! Starts the exchange that remembers nothing, see [`crate::stateless`].
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Stdio};
+
+use anyhow::Context as _;
+
+use super::{Kept, Stage, Subject};
+use crate::generator::Target;
+
+/// The running program.
+pub(super) struct Stateless {
+    child: Child,
+    address: Option<SocketAddr>,
+}
+
+impl Stateless {
+    pub(super) fn start(stage: &Stage) -> anyhow::Result<Self> {
+        let mut serve = stage.pinning.measured(&stage.own);
+        serve.arg("stateless").arg(&stage.folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut stateless = Self { child: serve.spawn()?, address: None };
+        let stdout = stateless.child.stdout.take().context("the program has a standard output")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        stateless.address = Some(line.trim().parse().context("the stateless exchange does not start")?);
+        Ok(stateless)
+    }
+}
+
+impl Drop for Stateless {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Subject for Stateless {
+    fn target(&self) -> anyhow::Result<Target> {
+        Ok(Target {
+            addresses: Vec::from_iter(self.address),
+            processes: vec![self.child.id()],
+            database: None,
+        })
+    }
+
+    fn finish(self: Box<Self>, _: usize) -> anyhow::Result<Kept> {
+        Ok(Kept::default())
+    }
+}
