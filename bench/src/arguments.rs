@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum as _};
 
+use crate::stage::Settings;
 use crate::subject::Row;
+use crate::{endurance, mix, publishers, soak};
 
 /// Measures exchanges with a durable ledger beside what their cryptography alone costs, on one core.
 #[derive(Debug, Parser)]
@@ -34,19 +36,21 @@ pub(crate) enum Part {
     },
     /// Measures what checking an access token costs a registry, beside its signature alone.
     Registry,
+    /// Measures exchanges with a thousand and with a million trusted publishers, and how soon a server with them answers.
+    Publishers(publishers::Options),
+    /// Measures valid exchanges among hostile ones.
+    Mix(mix::Options),
+    /// Watches the server's memory over a million exchanges.
+    Endurance(endurance::Options),
     /// Keeps a server busy for a while as everything around it changes, and checks every verdict.
-    Soak(crate::soak::Options),
+    Soak(soak::Options),
 }
 
 /// The size of the measurement. The bounds keep it below the five minutes that a token lives.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The server to measure; by default the one beside this program.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) server: Option<PathBuf>,
-    /// Keep-alive connections, each with one request under way.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) connections: u16,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
     /// The rows that are measured beside the cryptographic limit; all that can be, if none is named.
     #[arg(long = "only", value_name = "ROW", value_delimiter = ',')]
     pub(crate) only: Vec<Row>,
@@ -59,13 +63,6 @@ pub(crate) struct Options {
     /// Exchanges in each round, as far as three seconds suffice, and at most twice as many for the latency.
     #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(100..=20_000))]
     pub(crate) exchanges: u32,
-    /// Where the database is put for the time of the measurement; by default beside this program, since a temporary folder
-    /// may be in memory, where nothing is ever written to a disk.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) folder: Option<PathBuf>,
-    /// Saves the figures as JSON.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
 }
 
 impl Options {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::process;
 use std::time::Duration;
 
+use crate::installation::Running;
 use crate::load::{self, Outcome, Request};
 use crate::process::Usage;
 use crate::rate::{Rate, micros_each, number};
@@ -17,6 +18,14 @@ pub(crate) struct Target {
     pub(crate) processes: Vec<u32>,
     /// The process of its database, if that is another.
     pub(crate) database: Option<u32>,
+}
+
+impl Target {
+    /// Nodes, and what they share.
+    pub(crate) fn of(nodes: &[Running], database: Option<u32>) -> anyhow::Result<Self> {
+        let addresses = nodes.iter().map(Running::address).collect::<anyhow::Result<_>>()?;
+        Ok(Self { addresses, processes: nodes.iter().map(Running::process).collect(), database })
+    }
 }
 
 /// A load as fast as it was answered.
@@ -75,6 +84,11 @@ impl Generator {
     ) -> anyhow::Result<Outcome> {
         let load = load::paced(&target.addresses, self.connections, requests, per_second);
         self.runtime.block_on(load)
+    }
+
+    /// Sends one request over a connection of its own.
+    pub(crate) fn one(&self, target: &Target, request: Request) -> anyhow::Result<Outcome> {
+        self.runtime.block_on(load::closed_loop(&target.addresses, 1, vec![request], Duration::from_mins(1)))
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-use crate::subject::Stage;
+use crate::stage::Stage;
 use crate::workload::{AUDIENCE, KEYS, RULES};
 
 const CONFIG: &str = "countersign.toml";
@@ -35,9 +35,9 @@ impl<'a> Installation<'a> {
             "public_url = \"{AUDIENCE}\"\nlisten = \"127.0.0.1:0\"\ndatabase = \"{database}\"\nlog_format = \"json\"\n{migrate}\
              [limits]\nexchanges_per_tenant = 0\n\
              [[issuers]]\nurl = \"{}\"\npreset = \"github\"\nalgorithms = [\"{}\"]\njwks_file = \"{}\"\n",
-            stage.issuer,
-            stage.algorithm,
-            stage.folder.join(KEYS).display(),
+            stage.issuer.url(),
+            stage.issuer.algorithm(),
+            stage.folder.path().join(KEYS).display(),
         );
         fs::write(folder.join(CONFIG), config)?;
         Ok(Self { stage, folder: folder.to_owned() })
@@ -125,13 +125,17 @@ impl Running {
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
+
+    /// Kills it: what was answered must be in the ledger all the same (invariant 1), and is counted afterwards.
+    pub(crate) fn kill(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
 }
 
 impl Drop for Running {
-    /// Kills it: what was answered must be in the ledger all the same (invariant 1), and is counted afterwards.
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.kill();
     }
 }
 

@@ -24,6 +24,11 @@ impl Request {
     pub(crate) fn good(bytes: Vec<u8>) -> Self {
         Self { bytes, expected: 200 }
     }
+
+    /// One that is refused.
+    pub(crate) fn bad(bytes: Vec<u8>) -> Self {
+        Self { bytes, expected: 400 }
+    }
 }
 
 /// How a load went. Every answer was the right one, otherwise there is none of this.

@@ -1,6 +1,6 @@
 //! What is measured, each as a row of the table.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum;
 
@@ -12,7 +12,7 @@ use openbao::{OpenBao, Tokens};
 use stateless::Stateless;
 
 use crate::generator::Target;
-use crate::pinning::Pinning;
+use crate::stage::Stage;
 use crate::workload::{RESOURCE, request};
 
 /// A row of the table.
@@ -55,25 +55,6 @@ pub(crate) struct Kept {
     pub(crate) commits: Option<u64>,
 }
 
-/// What subjects are started with.
-pub(crate) struct Stage {
-    pub(crate) pinning: Pinning,
-    /// This program.
-    pub(crate) own: PathBuf,
-    /// The released server.
-    pub(crate) server: PathBuf,
-    /// The program of `OpenBao`.
-    pub(crate) openbao: Option<PathBuf>,
-    /// Where the workload is, and a folder for each subject.
-    pub(crate) folder: PathBuf,
-    /// Where databases are made that other users have to reach.
-    pub(crate) parent: PathBuf,
-    /// The issuer of the workload.
-    pub(crate) issuer: String,
-    /// What its keys sign with.
-    pub(crate) algorithm: &'static str,
-}
-
 impl Row {
     /// The row's name in the table.
     pub(crate) fn title(self) -> &'static str {
@@ -98,16 +79,20 @@ impl Row {
     }
 
     /// Starts it, ready to answer.
-    pub(crate) fn start<'a>(self, stage: &'a Stage) -> anyhow::Result<Box<dyn Subject + 'a>> {
-        let folder = stage.folder.join(self.name());
+    pub(crate) fn start<'a>(
+        self,
+        stage: &'a Stage,
+        openbao: Option<&Path>,
+    ) -> anyhow::Result<Box<dyn Subject + 'a>> {
+        let folder = stage.folder.path().join(self.name());
         std::fs::create_dir(&folder)?;
         Ok(match self {
             Self::Stateless => Box::new(Stateless::start(stage)?),
             Self::Sqlite => Box::new(countersign::on_sqlite(stage, &folder)?),
             Self::Postgres => Box::new(countersign::on_postgres(stage, &folder, 1)?),
             Self::TwoNodes => Box::new(countersign::on_postgres(stage, &folder, 2)?),
-            Self::OpenbaoStored => Box::new(OpenBao::start(stage, &folder, Tokens::Service)?),
-            Self::OpenbaoBatch => Box::new(OpenBao::start(stage, &folder, Tokens::Batch)?),
+            Self::OpenbaoStored => Box::new(OpenBao::start(stage, openbao, &folder, Tokens::Service)?),
+            Self::OpenbaoBatch => Box::new(OpenBao::start(stage, openbao, &folder, Tokens::Batch)?),
         })
     }
 }

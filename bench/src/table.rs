@@ -9,9 +9,10 @@ use crate::generator::{Generator, Round};
 use crate::load::Request;
 use crate::rate::{Rate, median, number};
 use crate::report::{Measured, Paced, Report};
-use crate::subject::{Kept, Row, Stage, Subject};
+use crate::stage::Stage;
+use crate::subject::{Kept, Row, Subject};
 use crate::tell;
-use crate::workload::Workload;
+use crate::workload::{Issuer, Tokens, leave_for_the_limit};
 
 /// Exchanges before anything is measured: the first one pins the publisher's ids, and the database gets its pages.
 const WARM_UP: usize = 500;
@@ -22,17 +23,28 @@ const AT_MOST: Duration = Duration::from_secs(3);
 /// For how long latency is measured, if there are tokens enough.
 const PACED_SECONDS: f64 = 5.0;
 
-/// Measures the rows that were asked for.
-pub(crate) fn measure(options: &Options, stage: &Stage, workload: &Workload) -> anyhow::Result<Report> {
+/// Measures the rows that were asked for, and shows them.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let stage = Stage::set(&options.settings, Issuer::start)?;
+    let count = WARM_UP + (usize::from(options.rounds) + 2) * usize::try_from(options.exchanges)?;
+    tell(&format!("signing {count} id tokens"));
+    let tokens = stage.issuer.tokens(count)?;
+    leave_for_the_limit(stage.folder.path(), &tokens)?;
+    let report = measure(options, &stage, Tokens(&tokens))?;
+    tell(&report.to_string());
+    options.settings.save(&report.to_json())
+}
+
+fn measure(options: &Options, stage: &Stage, mut tokens: Tokens<'_>) -> anyhow::Result<Report> {
     let (rounds, each) = (usize::from(options.rounds), usize::try_from(options.exchanges)?);
     let mut contenders = Vec::new();
     for row in options.rows() {
         tell(&format!("starting {}", row.name()));
-        contenders.push(Contender { row, subject: row.start(stage)?, answered: 0, rounds: Vec::new() });
+        let subject = row.start(stage, options.openbao.as_deref())?;
+        contenders.push(Contender { row, subject, answered: 0, rounds: Vec::new() });
     }
     stage.pinning.pin_generator()?;
-    let generator = Generator::new(options.connections)?;
-    let mut tokens = Tokens(&workload.tokens);
+    let generator = Generator::new(options.settings.connections)?;
     let warm_up = tokens.take(WARM_UP);
     for contender in &mut contenders {
         contender.closed_loop(&generator, warm_up)?;
@@ -56,28 +68,17 @@ pub(crate) fn measure(options: &Options, stage: &Stage, workload: &Workload) -> 
     for contender in contenders {
         measured.push(contender.paced(&generator, last)?);
     }
-    Ok(Report { cores: stage.pinning.to_string(), connections: options.connections, limit, measured })
-}
-
-/// The tokens that nobody has sent yet. All subjects send the same ones.
-struct Tokens<'a>(&'a [String]);
-
-impl<'a> Tokens<'a> {
-    fn take(&mut self, count: usize) -> &'a [String] {
-        let (taken, left) = self.0.split_at(count.min(self.0.len()));
-        self.0 = left;
-        taken
-    }
-}
-
-/// How many tokens such a measurement needs.
-pub(crate) fn tokens(options: &Options) -> anyhow::Result<usize> {
-    Ok(WARM_UP + (usize::from(options.rounds) + 2) * usize::try_from(options.exchanges)?)
+    Ok(Report {
+        cores: stage.pinning.to_string(),
+        connections: options.settings.connections,
+        limit,
+        measured,
+    })
 }
 
 /// The cryptography alone, in a process on the measured core; the servers idle meanwhile.
 fn alone(stage: &Stage) -> anyhow::Result<Rate> {
-    let output = stage.pinning.measured(&stage.own).arg("limit").arg(&stage.folder).output()?;
+    let output = stage.pinning.measured(&stage.own).arg("limit").arg(stage.folder.path()).output()?;
     ensure!(output.status.success(), "the limit: {}", String::from_utf8_lossy(&output.stderr).trim());
     Rate::from_json(&String::from_utf8_lossy(&output.stdout))
 }

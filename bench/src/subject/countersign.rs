@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 
-use super::{Kept, Stage, Subject};
+use super::{Kept, Subject};
 use crate::generator::Target;
 use crate::installation::{Installation, Running};
 use crate::postgres::Cluster;
+use crate::stage::Stage;
 use crate::workload::RESOURCE;
 
 /// Nodes that share a database.
@@ -67,8 +68,7 @@ impl Subject for Countersign<'_> {
             Database::Sqlite(_) => None,
             Database::Postgres(cluster) => Some(cluster.process()?),
         };
-        let addresses = self.nodes.iter().map(Running::address).collect::<anyhow::Result<_>>()?;
-        Ok(Target { addresses, processes: self.nodes.iter().map(Running::process).collect(), database })
+        Target::of(&self.nodes, database)
     }
 
     /// Every answered token is in the ledger, and nothing else is: the nodes are killed first.

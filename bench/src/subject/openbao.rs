@@ -17,10 +17,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{Kept, Stage, Subject, bytes_below};
+use super::{Kept, Subject, bytes_below};
 use crate::connection::{Connection, get, post};
 use crate::generator::Target;
 use crate::postgres::free_port;
+use crate::stage::{Stage, absolute};
 use crate::workload::{AUDIENCE, KEYS};
 
 const ROLE: &str = "bench";
@@ -47,8 +48,13 @@ pub(super) struct OpenBao {
 
 impl OpenBao {
     /// Starts it on the measured core, and sets it up.
-    pub(super) fn start(stage: &Stage, folder: &Path, tokens: Tokens) -> anyhow::Result<Self> {
-        let program = stage.openbao.as_deref().context("--openbao says where its program is")?;
+    pub(super) fn start(
+        stage: &Stage,
+        program: Option<&Path>,
+        folder: &Path,
+        tokens: Tokens,
+    ) -> anyhow::Result<Self> {
+        let program = absolute(program.context("--openbao says where its program is")?);
         let data = folder.join("data");
         fs::create_dir(&data)?;
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
@@ -62,7 +68,7 @@ impl OpenBao {
         let file = folder.join("openbao.json");
         fs::write(&file, config.to_string())?;
         let log = File::create(folder.join("log"))?;
-        let mut serve = stage.pinning.measured(program);
+        let mut serve = stage.pinning.measured(&program);
         serve
             .arg("server")
             .arg("-config")
@@ -74,7 +80,7 @@ impl OpenBao {
         // From here on it is killed if anything fails.
         let mut server = Self { child, address, data, empty: 0 };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let key = in_pem(&fs::read(stage.folder.join(KEYS))?)?;
+        let key = in_pem(&fs::read(stage.folder.path().join(KEYS))?)?;
         runtime.block_on(server.set_up(&key, tokens))?;
         server.empty = bytes_below(&server.data)?;
         Ok(server)

@@ -6,8 +6,9 @@ use std::process::{Child, Stdio};
 
 use anyhow::Context as _;
 
-use super::{Kept, Stage, Subject};
+use super::{Kept, Subject};
 use crate::generator::Target;
+use crate::stage::Stage;
 
 /// The running program.
 pub(super) struct Stateless {
@@ -18,7 +19,7 @@ pub(super) struct Stateless {
 impl Stateless {
     pub(super) fn start(stage: &Stage) -> anyhow::Result<Self> {
         let mut serve = stage.pinning.measured(&stage.own);
-        serve.arg("stateless").arg(&stage.folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        serve.arg("stateless").arg(stage.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut stateless = Self { child: serve.spawn()?, address: None };
         let stdout = stateless.child.stdout.take().context("the program has a standard output")?;
         let mut line = String::new();

@@ -1,0 +1,77 @@
+//! What every measurement needs: programs, a folder on a disk, cores, and an issuer.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::pinning::Pinning;
+use crate::workload::Issuer;
+
+/// What can be asked of every measurement.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Settings {
+    /// The server to measure; by default the one beside this program.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) server: Option<PathBuf>,
+    /// Keep-alive connections, each with one request under way.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) connections: u16,
+    /// Where the databases are put for the time of the measurement; by default beside this program, since a temporary folder
+    /// may be in memory, where nothing is ever written to a disk.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Saves the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// What servers are started with.
+pub(crate) struct Stage {
+    pub(crate) pinning: Pinning,
+    /// This program.
+    pub(crate) own: PathBuf,
+    /// The released server.
+    pub(crate) server: PathBuf,
+    /// Where a measurement has its files, until this is dropped.
+    pub(crate) folder: TempDir,
+    /// Where databases are made that other users have to reach.
+    pub(crate) parent: PathBuf,
+    pub(crate) issuer: Issuer,
+}
+
+impl Stage {
+    /// Sets everything up for an issuer.
+    pub(crate) fn set(
+        settings: &Settings,
+        issuer: impl FnOnce(&Path) -> anyhow::Result<Issuer>,
+    ) -> anyhow::Result<Self> {
+        let own = std::env::current_exe()?;
+        let beside = own.parent().context("a program is in a folder")?.to_owned();
+        let parent = settings.folder.as_deref().map_or_else(|| beside.clone(), absolute);
+        let folder = tempfile::tempdir_in(&parent)?;
+        Ok(Self {
+            pinning: Pinning::detect(),
+            server: settings.server.as_deref().map_or_else(|| beside.join("countersign-server"), absolute),
+            issuer: issuer(folder.path())?,
+            own,
+            folder,
+            parent,
+        })
+    }
+}
+
+impl Settings {
+    /// Saves the figures where they were wanted.
+    pub(crate) fn save(&self, figures: &Value) -> anyhow::Result<()> {
+        let Some(file) = &self.json else { return Ok(()) };
+        std::fs::write(file, format!("{figures:#}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+/// A path that means the same in another folder.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
