@@ -5,8 +5,8 @@ use std::sync::Arc;
 use countersign_core::ReplayKey;
 use countersign_core::publisher::PublisherState;
 use countersign_server::store::{
-    Actor, Conflict, Exchange, IdempotencyKey, Issuance, Outcome, PublisherChange, SealedKey, SqliteStore,
-    Store, StoreError, Switch, Verdict,
+    Actor, Conflict, Exchange, IdTokenKey, IdempotencyKey, Issuance, Outcome, PublisherChange, SealedKey,
+    SqliteStore, Store, StoreError, Switch, Verdict,
 };
 use tokio::task::JoinSet;
 
@@ -51,6 +51,7 @@ on_two_nodes! {
     of_nodes_that_add_a_key_one_does
     a_creation_that_reaches_both_nodes_happens_once
     changes_of_one_revision_are_made_once
+    a_node_goes_on_after_another_took_its_chain
 }
 
 /// Does it many times, on the nodes in turn and all at once.
@@ -72,7 +73,7 @@ fn with(mut exchange: Exchange, change: impl FnOnce(&mut Issuance)) -> Exchange 
 /// An exchange with the id token of that name.
 fn with_token(exchange: Exchange, name: &str, max_exchanges: u32) -> Exchange {
     with(exchange, |issuance| {
-        issuance.id_token = ReplayKey::from_jti(name);
+        issuance.id_token = IdTokenKey::of(&issuance.issuer, &ReplayKey::from_jti(name));
         issuance.max_exchanges = max_exchanges;
     })
 }
@@ -308,5 +309,17 @@ async fn changes_of_one_revision_are_made_once(nodes: Nodes) {
     assert!(
         refused.into_iter().all(|refused| refused.unwrap_err() == Conflict::Changed(publisher.id.clone()))
     );
+    verify(&*nodes[0]).await;
+}
+
+/// One that had nothing to write for long finds its chain of the log gone on with by another that was started meanwhile.
+async fn a_node_goes_on_after_another_took_its_chain(nodes: Nodes) {
+    let publisher = publisher(RESOURCE);
+    make(&*nodes[0], vec![adding(&publisher)], &command(0)).await;
+    for (node, second) in [(1, 100), (0, 101), (1, 102), (0, 103)] {
+        let verdict = nodes[node].record(issuance(&publisher, 1, second)).await.unwrap();
+        assert_eq!(verdict, Verdict::Recorded, "node {node}");
+        make(&*nodes[node], vec![adding(&crate::store::publisher("acme/other"))], &command(second)).await;
+    }
     verify(&*nodes[0]).await;
 }

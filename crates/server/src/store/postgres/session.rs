@@ -125,9 +125,10 @@ impl Session {
         let next = ChainHead { chain: self.chain(), number: self.number(), hash: self.batch.hash() };
         tokio::try_join!(
             biased;
+            // First: where another process has taken the chain, this says so, and not that the link's number is there already.
+            chains::advance(self, &self.chain, &next, self.at),
             journal::write_changes(self, &self.changes),
             journal::write_batch(self, &next, self.at, self.batch.rows(), (first, last)),
-            chains::advance(self, &self.chain, &next, self.at),
         )?;
         Ok(())
     }
