@@ -20,7 +20,8 @@ pub mod sqlite;
 pub use audit::{Actor, Author, Change, ChangeFilter};
 pub use database_error::DatabaseError;
 pub use exchange::{
-    Exchange, ExchangeFilter, ExchangeId, Issuance, Outcome, RecordedExchange, StatusEntry, Verdict,
+    Exchange, ExchangeFilter, ExchangeId, IdTokenKey, Issuance, Outcome, RecordedExchange, StatusEntry,
+    Verdict,
 };
 pub use issuer::StoredIssuer;
 pub use open::{IfMissing, open};

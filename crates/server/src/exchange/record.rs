@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::error::ExchangeError;
 use crate::issuers::Issuer;
-use crate::store::{Exchange, ExchangeId, Issuance, Outcome, StatusEntry};
+use crate::store::{Exchange, ExchangeId, IdTokenKey, Issuance, Outcome, StatusEntry};
 
 /// The part of a record that only people read, as JSON.
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ pub(super) fn issued(
             revision: grant.revision(),
             learned: grant.learned().cloned(),
             issuer: token.issuer().clone(),
-            id_token: token.replay_key().clone(),
+            id_token: IdTokenKey::of(token.issuer(), token.replay_key()),
             max_exchanges: issuer.max_exchanges,
             forget_at: token.expires_at() + LEEWAY,
             expires_at: claims.exp,

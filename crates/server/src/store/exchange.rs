@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use countersign_core::publisher::{PublisherId, Revision};
 use countersign_core::{IssuerUrl, ReplayKey, Resource, Rules, UnixTime};
 use serde::Serialize;
@@ -49,7 +50,7 @@ pub struct Issuance {
     /// The issuer of the id token.
     pub issuer: IssuerUrl,
     /// The id token.
-    pub id_token: ReplayKey,
+    pub id_token: IdTokenKey,
     /// How many tokens the id token may buy.
     pub max_exchanges: u32,
     /// Until when the id token must be remembered: its `exp` plus the leeway.
@@ -58,6 +59,29 @@ pub struct Issuance {
     pub expires_at: UnixTime,
     /// Where registries that verify offline find out whether it was revoked.
     pub status: Option<StatusEntry>,
+}
+
+/// What the replay memory knows an id token by: half of the SHA-256 of its issuer and its replay key.
+///
+/// The memory is written at a place of its own for each token, so what counts is how many keys a page holds. Whoever finds two
+/// tokens with one key (2⁶⁴ attempts) has the second of them refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdTokenKey([u8; 16]);
+
+impl IdTokenKey {
+    /// The key of an issuer's token.
+    pub fn of(issuer: &IssuerUrl, token: &ReplayKey) -> Self {
+        // No URL has a NUL, so no two pairs are written alike.
+        let written = [issuer.as_str(), token.as_str()].join("\0");
+        let mut key = [0; 16];
+        key.iter_mut().zip(digest(&SHA256, written.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
+        Self(key)
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 /// A token's place in a status list.

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 mod admin_tokens;
 mod audit;
+mod batch;
 mod changes;
 mod conditions;
 mod exchanges;
@@ -21,6 +22,7 @@ mod issuers;
 mod journal;
 mod keys;
 mod publishers;
+mod replay;
 mod schema;
 mod search;
 mod writer;

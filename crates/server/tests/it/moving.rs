@@ -7,8 +7,8 @@ use countersign_core::ReplayKey;
 use countersign_core::publisher::Revision;
 use countersign_server::admin::{AdminToken, ResourcePattern, Role};
 use countersign_server::store::{
-    Actor, ChangeFilter, Exchange, ExchangeFilter, IdempotencyKey, Issuance, Outcome, Page, PublisherFilter,
-    SealedKey, SqliteStore, Store, Switch, Verdict,
+    Actor, ChangeFilter, Exchange, ExchangeFilter, IdTokenKey, IdempotencyKey, Issuance, Outcome, Page,
+    PublisherFilter, SealedKey, SqliteStore, Store, Switch, Verdict,
 };
 use serde_json::json;
 
@@ -28,7 +28,7 @@ fn run(folder: &Path, arguments: &[&str]) -> (bool, String) {
 
 fn with_token(mut exchange: Exchange, name: &str, change: impl FnOnce(&mut Issuance)) -> Exchange {
     let Outcome::Issued(issuance) = &mut exchange.outcome else { panic!("a refusal") };
-    issuance.id_token = ReplayKey::from_jti(name);
+    issuance.id_token = IdTokenKey::of(&issuance.issuer, &ReplayKey::from_jti(name));
     change(issuance);
     exchange
 }

@@ -7,9 +7,9 @@ use countersign_core::{Permission, Provider, Publisher, ReplayKey, Rules, Scalar
 use countersign_server::admin::{AdminToken, ResourcePattern, Role};
 use countersign_server::clock::{SystemRandomness, fresh_id_at};
 use countersign_server::store::{
-    Actor, Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdempotencyKey,
-    Issuance, Outcome, Page, PublisherChange, PublisherFilter, SealedKey, SqliteStore, StatusEntry, Store,
-    StoredIssuer, Switch, Verdict,
+    Actor, Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdTokenKey,
+    IdempotencyKey, Issuance, Outcome, Page, PublisherChange, PublisherFilter, SealedKey, SqliteStore,
+    StatusEntry, Store, StoredIssuer, Switch, Verdict,
 };
 use serde_json::json;
 
@@ -120,7 +120,7 @@ pub(crate) fn issuance(publisher: &Publisher, revision: i64, seconds: i64) -> Ex
             revision: Revision(revision),
             learned: None,
             issuer: ISSUER.parse().unwrap(),
-            id_token: ReplayKey::from_jti(&id.0),
+            id_token: IdTokenKey::of(&ISSUER.parse().unwrap(), &ReplayKey::from_jti(&id.0)),
             max_exchanges: 1,
             forget_at: at(seconds + 360),
             expires_at: at(seconds + 3600),

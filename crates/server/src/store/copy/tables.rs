@@ -48,10 +48,9 @@ pub(in crate::store) const TABLES: &[Table] = &[
     Table {
         name: "used_id_tokens",
         // What a use was allowed is compared by each anew.
-        source: "(SELECT issuer, id_token, exchanges, exchanges AS max_exchanges, forget_at FROM used_id_tokens)",
+        source: "(SELECT id_token, exchanges, exchanges AS max_exchanges, forget_at FROM used_id_tokens)",
         columns: &[
-            ("issuer", Text),
-            ("id_token", Text),
+            ("id_token", Bytes),
             ("exchanges", Number),
             ("max_exchanges", Number),
             ("forget_at", Number),

@@ -36,21 +36,21 @@ pub(super) const LOCK_PUBLISHERS_ALONE: &str =
 pub(super) const HORIZON: &str = "SELECT forgotten_until FROM replay_horizon";
 /// Adds one use to each id token that has one left, and says to which. No id token may be there twice.
 pub(super) const USE_ID_TOKENS: &str =
-    "INSERT INTO used_id_tokens (issuer, id_token, exchanges, max_exchanges, forget_at)
-     SELECT issuer, id_token, 1, max_exchanges, forget_at
-     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS new (issuer, id_token, max_exchanges, forget_at)
-     ORDER BY issuer, id_token
-     ON CONFLICT (issuer, id_token) DO UPDATE
+    "INSERT INTO used_id_tokens (id_token, exchanges, max_exchanges, forget_at)
+     SELECT id_token, 1, max_exchanges, forget_at
+     FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS new (id_token, max_exchanges, forget_at)
+     ORDER BY id_token
+     ON CONFLICT (id_token) DO UPDATE
          SET exchanges = used_id_tokens.exchanges + 1, max_exchanges = excluded.max_exchanges,
              forget_at = greatest(used_id_tokens.forget_at, excluded.forget_at)
          WHERE used_id_tokens.exchanges < excluded.max_exchanges
-     RETURNING issuer, id_token";
+     RETURNING id_token";
 /// Forgets id tokens that expiry refuses by itself, and raises the horizon if there were any. Strictly before now: a token is
 /// remembered as long as it is good. What another transaction is forgetting is left to it.
 pub(super) const FORGET_ID_TOKENS: &str =
     "WITH gone AS (
-         DELETE FROM used_id_tokens WHERE (issuer, id_token) IN
-             (SELECT issuer, id_token FROM used_id_tokens WHERE forget_at < $1 ORDER BY forget_at LIMIT $2
+         DELETE FROM used_id_tokens WHERE id_token IN
+             (SELECT id_token FROM used_id_tokens WHERE forget_at < $1 ORDER BY forget_at LIMIT $2
               FOR UPDATE SKIP LOCKED)
          RETURNING 1)
      UPDATE replay_horizon SET forgotten_until = $1 WHERE forgotten_until < $1 AND EXISTS (SELECT 1 FROM gone)";
@@ -98,7 +98,7 @@ pub(super) async fn record(
         for (exchange, answer) in exchanges.iter().zip(&mut answers) {
             if *answer == Answer::Verdict(Verdict::Recorded)
                 && let Outcome::Issued(issuance) = &exchange.outcome
-                && !used.contains(&key(issuance))
+                && !used.contains(issuance.id_token.as_bytes().as_slice())
             {
                 *answer = Answer::Verdict(Verdict::Replayed);
             }
@@ -171,23 +171,19 @@ async fn examine(
         if locking == Locking::Shared && (issuance.learned.is_some() || pending_until.is_some()) {
             return Answer::Alone;
         }
-        if seen.insert(key(issuance)) { Answer::Verdict(Verdict::Recorded) } else { Answer::Again }
+        if seen.insert(issuance.id_token) { Answer::Verdict(Verdict::Recorded) } else { Answer::Again }
     });
     let answers = answers.collect();
     Ok((answers, horizon))
 }
 
 /// The id tokens that had a use left.
-async fn use_id_tokens(
-    session: &Session,
-    uses: &[&Issuance],
-) -> Result<BTreeSet<(String, String)>, StoreError> {
-    let issuers: Vec<&str> = uses.iter().map(|issuance| issuance.issuer.as_str()).collect();
-    let id_tokens: Vec<&str> = uses.iter().map(|issuance| issuance.id_token.as_str()).collect();
+async fn use_id_tokens(session: &Session, uses: &[&Issuance]) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+    let id_tokens: Vec<&[u8]> = uses.iter().map(|issuance| issuance.id_token.as_bytes().as_slice()).collect();
     let allowed: Vec<i64> = uses.iter().map(|issuance| i64::from(issuance.max_exchanges)).collect();
     let ends: Vec<i64> = uses.iter().map(|issuance| issuance.forget_at.as_seconds()).collect();
-    let rows = session.query(USE_ID_TOKENS, &[&issuers, &id_tokens, &allowed, &ends]).await?;
-    rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
+    let rows = session.query(USE_ID_TOKENS, &[&id_tokens, &allowed, &ends]).await?;
+    rows.iter().map(|row| column(row, 0)).collect()
 }
 
 /// Fails for a race if an id token that was used just now could have been forgotten in between.
@@ -242,10 +238,6 @@ fn issuance(exchange: &Exchange) -> Option<&Issuance> {
         Outcome::Issued(issuance) => Some(issuance),
         Outcome::Refused(_) => None,
     }
-}
-
-fn key(issuance: &Issuance) -> (String, String) {
-    (issuance.issuer.to_string(), issuance.id_token.to_string())
 }
 
 /// The exchanges that are recorded, with what they issue.

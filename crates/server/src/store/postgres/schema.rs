@@ -52,13 +52,11 @@ const FIRST: &str = "
 
     -- The replay memory. The key is the whole protection: two uses of one id token meet in one row.
     CREATE TABLE used_id_tokens (
-        issuer TEXT NOT NULL,
-        id_token TEXT NOT NULL,
+        id_token BYTEA PRIMARY KEY,
         exchanges BIGINT NOT NULL,
         -- What the last use was allowed: the statement that adds a use compares with it.
         max_exchanges BIGINT NOT NULL,
-        forget_at BIGINT NOT NULL,
-        PRIMARY KEY (issuer, id_token)
+        forget_at BIGINT NOT NULL
     );
     CREATE INDEX used_id_tokens_by_time ON used_id_tokens (forget_at);
     -- Up to here, rows may have been forgotten: an id token that ends before is refused, whatever a clock says.

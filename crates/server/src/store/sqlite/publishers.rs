@@ -84,25 +84,22 @@ pub(super) fn list(
 }
 
 /// What the ledger has to know of a publisher.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct InForce {
     pub(super) revision: Revision,
-    pub(super) is_pending: bool,
+    /// Until when it waits for its first run, in seconds.
+    pub(super) pending_until: Option<i64>,
 }
 
-/// The publisher that is in force; `None` also for a pending one whose time was up.
+/// What a publisher is like now, if there is one.
 pub(super) fn in_force(
     transaction: &Transaction<'_>,
     id: &PublisherId,
-    at: UnixTime,
 ) -> Result<Option<InForce>, StoreError> {
     let mut statement =
         transaction.prepare_cached("SELECT revision, pending_until FROM publishers WHERE id = ?1")?;
-    let found = statement
-        .query_row([id.as_str()], |row| Ok((Revision(row.get(0)?), row.get::<_, Option<i64>>(1)?)))
-        .optional()?;
-    Ok(found
-        .filter(|(_, pending_until)| pending_until.is_none_or(|until| until > at.as_seconds()))
-        .map(|(revision, pending_until)| InForce { revision, is_pending: pending_until.is_some() }))
+    let read = |row: &Row<'_>| Ok(InForce { revision: Revision(row.get(0)?), pending_until: row.get(1)? });
+    Ok(statement.query_row([id.as_str()], read).optional()?)
 }
 
 /// Stores ids that a run taught, if the publisher is still the one it was decided on (compare-and-swap on the revision).
@@ -155,17 +152,18 @@ pub(super) fn confirm(
     super::changes::remove_pending_of_others(transaction, journal, author, &resource, &creator)
 }
 
-pub(super) fn count_use(
+pub(super) fn count_uses(
     transaction: &Transaction<'_>,
     id: &PublisherId,
-    at: UnixTime,
+    last: UnixTime,
+    count: i64,
 ) -> Result<(), StoreError> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO publisher_uses (publisher, last_used_at, exchanges) VALUES (?1, ?2, 1)
+        "INSERT INTO publisher_uses (publisher, last_used_at, exchanges) VALUES (?1, ?2, ?3)
          ON CONFLICT (publisher) DO UPDATE
-             SET last_used_at = max(last_used_at, excluded.last_used_at), exchanges = exchanges + 1",
+             SET last_used_at = max(last_used_at, excluded.last_used_at), exchanges = exchanges + excluded.exchanges",
     )?;
-    statement.execute(params![id.as_str(), at.as_seconds()])?;
+    statement.execute(params![id.as_str(), last.as_seconds(), count])?;
     Ok(())
 }
 

@@ -39,13 +39,10 @@ const MIGRATIONS: &[&str] = &["
 
     -- The replay memory. The key is the whole protection: two uses of one id token meet in one row.
     CREATE TABLE used_id_tokens (
-        issuer TEXT NOT NULL,
-        id_token TEXT NOT NULL,
+        id_token BLOB PRIMARY KEY,
         exchanges INTEGER NOT NULL,
-        forget_at INTEGER NOT NULL,
-        PRIMARY KEY (issuer, id_token)
+        forget_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX used_id_tokens_by_time ON used_id_tokens (forget_at);
     -- Up to here, rows may have been forgotten: an id token that ends before is refused, whatever a clock says.
     CREATE TABLE replay_horizon (forgotten_until INTEGER NOT NULL) STRICT;
     INSERT INTO replay_horizon VALUES (0);

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::exchanges;
-use super::journal::Journal;
+use super::batch::Batch;
+use super::replay::Sweep;
 use crate::store::database_error::Fault;
 use crate::store::{Exchange, StoreError, Verdict};
 
@@ -12,8 +12,8 @@ use crate::store::{Exchange, StoreError, Verdict};
 const QUEUE: usize = 4096;
 /// Exchanges that one transaction takes at most: bounds how long the first of them waits for the last.
 const BATCH: usize = 256;
-/// Expired rows of the replay memory that go for each row that comes: more than one, so the table shrinks by itself.
-const FORGET: usize = 2;
+/// Rows of the replay memory that are looked at for each that comes: of all that are there, an eighth has expired at most.
+const LOOK: usize = 4;
 
 /// The way to the writing thread. When it is dropped, the thread finishes what was submitted and ends.
 pub(super) struct Writer {
@@ -75,13 +75,14 @@ impl Drop for Writer {
 fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
     let mut postponed = None;
+    let mut sweep = Sweep::default();
     while let Some(job) = postponed.take().or_else(|| queue.blocking_recv()) {
         match job {
             Job::Change(change) => change(begin(&mut connection)),
             Job::Record(exchange, reply) => {
                 batch.push((exchange, reply));
                 postponed = fill(&mut batch, &mut queue);
-                commit_batch(&mut connection, &mut batch);
+                commit_batch(&mut connection, &mut sweep, &mut batch);
             }
         }
     }
@@ -112,10 +113,10 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
 /// Records a batch in one transaction; if that fails, each exchange in its own, so that none fails for another's sake.
 ///
 /// Whoever has given up waiting is passed over: an id token is not used up for nobody.
-fn commit_batch(connection: &mut Connection, batch: &mut Vec<(Box<Exchange>, Reply)>) {
+fn commit_batch(connection: &mut Connection, sweep: &mut Sweep, batch: &mut Vec<(Box<Exchange>, Reply)>) {
     batch.retain(|(_, reply)| !reply.is_closed());
     let exchanges = || batch.iter().map(|(exchange, _)| exchange.as_ref());
-    match record_all(connection, exchanges()) {
+    match record_all(connection, sweep, exchanges()) {
         Ok(verdicts) => {
             for ((_, reply), verdict) in batch.drain(..).zip(verdicts) {
                 // Whoever asked may have gone: the exchange is on record, its token was never sent.
@@ -125,7 +126,7 @@ fn commit_batch(connection: &mut Connection, batch: &mut Vec<(Box<Exchange>, Rep
         Err(error) if batch.len() > 1 && is_about_a_row(&error) => {
             tracing::warn!(%error, exchanges = batch.len(), "a batch of exchanges was not recorded; trying each by itself");
             for (exchange, reply) in batch.drain(..) {
-                let verdict = record_all(connection, std::iter::once(exchange.as_ref()));
+                let verdict = record_all(connection, sweep, std::iter::once(exchange.as_ref()));
                 drop(
                     reply.send(
                         verdict.and_then(|verdicts| verdicts.first().copied().ok_or(StoreError::Closed)),
@@ -144,20 +145,21 @@ fn commit_batch(connection: &mut Connection, batch: &mut Vec<(Box<Exchange>, Rep
 
 fn record_all<'a>(
     connection: &mut Connection,
+    sweep: &mut Sweep,
     exchanges: impl ExactSizeIterator<Item = &'a Exchange>,
 ) -> Result<Vec<Verdict>, StoreError> {
     let transaction = begin(connection)?;
-    let mut journal = Journal::open(&transaction)?;
+    let mut batch = Batch::begin(&transaction)?;
     let mut verdicts = Vec::with_capacity(exchanges.len());
     let mut latest = None;
     for exchange in exchanges {
-        verdicts.push(exchanges::record(&transaction, &mut journal, exchange)?);
+        verdicts.push(batch.record(exchange)?);
         latest = Some(exchange.at);
     }
+    batch.finish()?;
     if let Some(now) = latest {
-        exchanges::forget_expired(&transaction, now, FORGET * verdicts.len())?;
+        sweep.advance(&transaction, now, LOOK * verdicts.len())?;
     }
-    journal.seal(&transaction)?;
     transaction.commit()?;
     Ok(verdicts)
 }

@@ -1,0 +1,157 @@
+//! What a batch of exchanges does to the database, in one transaction.
+
+use std::collections::HashMap;
+
+use countersign_core::publisher::PublisherId;
+use countersign_core::{IssuerUrl, UnixTime};
+use rusqlite::{Transaction, params};
+
+use super::journal::{CHAIN, Journal};
+use super::publishers::InForce;
+use super::{issuers, publishers, replay};
+use crate::store::audit::ExchangeRow;
+use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, StoreError, Verdict};
+
+/// The exchanges of one transaction. What several of them rest on is looked up once: nobody else changes it meanwhile.
+pub(super) struct Batch<'a> {
+    transaction: &'a Transaction<'a>,
+    journal: Journal,
+    publishers: HashMap<PublisherId, Option<InForce>>,
+    disabled: HashMap<IssuerUrl, bool>,
+    /// The last use of each publisher, and how many there were.
+    uses: HashMap<PublisherId, (UnixTime, i64)>,
+}
+
+impl<'a> Batch<'a> {
+    /// Begins in a transaction that holds the write lock.
+    pub(super) fn begin(transaction: &'a Transaction<'a>) -> Result<Self, StoreError> {
+        Ok(Self {
+            transaction,
+            journal: Journal::open(transaction)?,
+            publishers: HashMap::new(),
+            disabled: HashMap::new(),
+            uses: HashMap::new(),
+        })
+    }
+
+    /// Records one exchange.
+    ///
+    /// Invariant 2: the row of the id token and the record of the exchange are written by one transaction, and the row's key
+    /// lets only `max_exchanges` uses through, whatever runs beside. Invariant 3: nothing of a refusal touches that row.
+    pub(super) fn record(&mut self, exchange: &Exchange) -> Result<Verdict, StoreError> {
+        let issuance = match &exchange.outcome {
+            Outcome::Refused(code) => {
+                self.insert(exchange, code, None)?;
+                return Ok(Verdict::Recorded);
+            }
+            Outcome::Issued(issuance) => issuance,
+        };
+        let present = self.publisher(&issuance.publisher)?.filter(|present| {
+            present.revision == issuance.revision
+                && present.pending_until.is_none_or(|until| until > exchange.at.as_seconds())
+        });
+        let Some(present) = present else { return Ok(Verdict::PublisherChanged) };
+        if self.is_disabled(&issuance.issuer)? {
+            return Ok(Verdict::IssuerDisabled);
+        }
+        if !replay::use_id_token(self.transaction, issuance)? {
+            let remembered = issuance.forget_at.as_seconds() >= replay::forgotten_until(self.transaction)?;
+            return Ok(if remembered { Verdict::Replayed } else { Verdict::TooLate });
+        }
+        if issuance.learned.is_some() || present.pending_until.is_some() {
+            self.change_publisher(exchange, issuance)?;
+        }
+        let (last, count) = self.uses.entry(issuance.publisher.clone()).or_insert((exchange.at, 0));
+        *last = (*last).max(exchange.at);
+        *count += 1;
+        self.insert(exchange, "issued", Some(issuance))?;
+        Ok(Verdict::Recorded)
+    }
+
+    /// Writes what the exchanges come to together. The caller commits.
+    pub(super) fn finish(self) -> Result<(), StoreError> {
+        for (publisher, (last, count)) in &self.uses {
+            publishers::count_uses(self.transaction, publisher, *last, *count)?;
+        }
+        self.journal.seal(self.transaction)
+    }
+
+    fn publisher(&mut self, id: &PublisherId) -> Result<Option<InForce>, StoreError> {
+        if let Some(known) = self.publishers.get(id) {
+            return Ok(*known);
+        }
+        let present = publishers::in_force(self.transaction, id)?;
+        self.publishers.insert(id.clone(), present);
+        Ok(present)
+    }
+
+    fn is_disabled(&mut self, issuer: &IssuerUrl) -> Result<bool, StoreError> {
+        if let Some(known) = self.disabled.get(issuer) {
+            return Ok(*known);
+        }
+        let is_disabled = issuers::is_disabled(self.transaction, issuer)?;
+        self.disabled.insert(issuer.clone(), is_disabled);
+        Ok(is_disabled)
+    }
+
+    /// What the exchange does to its publisher, which is as it was decided on.
+    fn change_publisher(&mut self, exchange: &Exchange, issuance: &Issuance) -> Result<(), StoreError> {
+        let author = Author { actor: Actor::Exchange, at: exchange.at, request: exchange.id.clone() };
+        let (transaction, journal, id) = (self.transaction, &mut self.journal, &issuance.publisher);
+        if let Some(rules) = &issuance.learned
+            && !publishers::learn(transaction, journal, &author, id, issuance.revision, rules)?
+        {
+            // The revision was compared before, inside this very transaction.
+            return Err(StoreError::unreadable("a publisher changed inside a transaction"));
+        }
+        // One that is not pending stays as it is.
+        publishers::confirm(transaction, journal, &author, id)?;
+        // Others of that name may be gone, too.
+        self.publishers.clear();
+        Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        exchange: &Exchange,
+        outcome: &str,
+        issuance: Option<&Issuance>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.transaction.prepare_cached(
+        "INSERT INTO exchanges (id, at, outcome, resource, issuer, subject, publisher, expires_at, status_list, status_index,
+             detail, chain, batch)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+        let resource = exchange.resource.as_ref().map(ToString::to_string);
+        let status = issuance.and_then(|issuance| issuance.status.as_ref());
+        let row = ExchangeRow {
+            id: &exchange.id.0,
+            at: exchange.at.as_seconds(),
+            outcome,
+            resource: resource.as_deref(),
+            issuer: exchange.issuer.as_deref(),
+            subject: exchange.subject.as_deref(),
+            publisher: issuance.map(|issuance| issuance.publisher.as_str()),
+            expires_at: issuance.map(|issuance| issuance.expires_at.as_seconds()),
+            status: status.map(|StatusEntry { list, index }| (list.as_str(), *index)),
+            detail: &exchange.detail,
+        };
+        statement.execute(params![
+            row.id,
+            row.at,
+            row.outcome,
+            row.resource,
+            row.issuer,
+            row.subject,
+            row.publisher,
+            row.expires_at,
+            row.status.map(|(list, _)| list),
+            row.status.map(|(_, index)| index),
+            row.detail,
+            CHAIN,
+            self.journal.number(),
+        ])?;
+        self.journal.exchange(&row);
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! The replay memory.
+
+use countersign_core::UnixTime;
+use rusqlite::{Transaction, params};
+
+use crate::store::{Issuance, StoreError};
+
+/// Adds one use if the id token has one left, and is young enough that its uses are still remembered.
+pub(super) fn use_id_token(transaction: &Transaction<'_>, issuance: &Issuance) -> Result<bool, StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO used_id_tokens (id_token, exchanges, forget_at)
+         SELECT ?1, 1, ?2 WHERE ?2 >= (SELECT forgotten_until FROM replay_horizon)
+         ON CONFLICT (id_token) DO UPDATE
+             SET exchanges = exchanges + 1, forget_at = max(forget_at, excluded.forget_at)
+             WHERE exchanges < ?3",
+    )?;
+    let changed = statement.execute(params![
+        issuance.id_token.as_bytes(),
+        issuance.forget_at.as_seconds(),
+        issuance.max_exchanges
+    ])?;
+    Ok(changed == 1)
+}
+
+pub(super) fn forgotten_until(transaction: &Transaction<'_>) -> Result<i64, StoreError> {
+    let mut statement = transaction.prepare_cached("SELECT forgotten_until FROM replay_horizon")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
+/// Forgets id tokens that expiry refuses by itself, going round and round through the memory in the order of its keys.
+///
+/// An index by time would find them without looking at others, but would have to be written with every exchange, and then each
+/// row be fetched from a page of its own. This way a page is written once for all that leaves it.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    /// The last key that was looked at; empty before the first.
+    hand: Vec<u8>,
+}
+
+impl Sweep {
+    /// Looks at the next `rows` rows, and forgets those that ended strictly before now: a token is remembered as long as it is
+    /// good.
+    ///
+    /// An exchange may be older than `now` (it waited, or its node's clock is behind), so the horizon says how far forgetting
+    /// has come, and nothing from before it is let in any more. No exchange waits for a great clean-up.
+    pub(super) fn advance(
+        &mut self,
+        transaction: &Transaction<'_>,
+        now: UnixTime,
+        rows: usize,
+    ) -> Result<(), StoreError> {
+        let (last, seen, expired) = self.look(transaction, now, rows)?;
+        if expired {
+            let mut statement = transaction.prepare_cached(
+                "DELETE FROM used_id_tokens WHERE id_token > ?1 AND id_token <= ?2 AND forget_at < ?3",
+            )?;
+            statement.execute(params![self.hand, last, now.as_seconds()])?;
+            let mut statement = transaction
+                .prepare_cached("UPDATE replay_horizon SET forgotten_until = max(forgotten_until, ?1)")?;
+            statement.execute([now.as_seconds()])?;
+        }
+        self.hand = if seen < rows { Vec::new() } else { last };
+        Ok(())
+    }
+
+    /// The last of the next rows, how many there are, and whether any can be forgotten.
+    fn look(
+        &self,
+        transaction: &Transaction<'_>,
+        now: UnixTime,
+        rows: usize,
+    ) -> Result<(Vec<u8>, usize, bool), StoreError> {
+        let mut statement = transaction.prepare_cached(
+            "SELECT id_token, forget_at FROM used_id_tokens WHERE id_token > ?1 ORDER BY id_token LIMIT ?2",
+        )?;
+        let mut found = statement.query(params![self.hand, i64::try_from(rows).unwrap_or(i64::MAX)])?;
+        let (mut last, mut seen, mut expired) = (Vec::new(), 0, false);
+        while let Some(row) = found.next()? {
+            last.clear();
+            last.extend_from_slice(row.get_ref(0)?.as_blob().map_err(StoreError::unreadable)?);
+            seen += 1;
+            expired |= row.get::<_, i64>(1)? < now.as_seconds();
+        }
+        Ok((last, seen, expired))
+    }
+}
