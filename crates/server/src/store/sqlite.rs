@@ -15,6 +15,7 @@ mod admin_tokens;
 mod audit;
 mod batch;
 mod changes;
+mod checkpoint;
 mod conditions;
 mod exchanges;
 mod idempotency;
@@ -36,6 +37,7 @@ use super::{
 };
 use crate::admin::AdminToken;
 use changes::Stop;
+use checkpoint::Checkpoints;
 use journal::Journal;
 pub(super) use schema::BUSY_TIMEOUT;
 use writer::{Job, Writer};
@@ -83,7 +85,7 @@ impl SqliteStore {
         drop(lock);
         Ok(Self {
             path: path.to_owned(),
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, Checkpoints::start(path)?)?,
             readers: Mutex::default(),
             reading: Arc::new(Semaphore::new(READERS)),
             searching: Arc::new(Semaphore::new(SEARCHERS)),

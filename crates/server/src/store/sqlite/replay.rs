@@ -84,3 +84,51 @@ impl Sweep {
         Ok((last, seen, expired))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, Transaction};
+
+    use super::{Sweep, UnixTime, forgotten_until, params};
+    use crate::store::sqlite::schema;
+
+    /// Id tokens that are good for this many seconds, one of them a second.
+    const LIFE: i64 = 1_000;
+    /// Rows that are looked at for each that comes.
+    const LOOK: usize = 4;
+
+    fn come(transaction: &Transaction<'_>, number: i64, forget_at: i64) {
+        // Spread over the keys as hashes are.
+        let key = number.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()).to_be_bytes();
+        let mut statement =
+            transaction.prepare_cached("INSERT INTO used_id_tokens VALUES (?1, 1, ?2)").unwrap();
+        statement.execute(params![key, forget_at]).unwrap();
+    }
+
+    fn remembered(transaction: &Transaction<'_>, since: i64) -> i64 {
+        let count = "SELECT count(*) FROM used_id_tokens WHERE forget_at >= ?1";
+        transaction.query_row(count, [since], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn the_memory_holds_what_is_good_and_little_more() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::prepare(&mut connection).unwrap();
+        let transaction = connection.transaction().unwrap();
+        let mut sweep = Sweep::default();
+        for now in 0..5 * LIFE {
+            come(&transaction, now, now + LIFE);
+            sweep.advance(&transaction, UnixTime::from_seconds(now), LOOK).unwrap();
+            let good = remembered(&transaction, now);
+            assert_eq!(good, LIFE.min(now) + 1, "at {now}");
+            let more = remembered(&transaction, 0) - good;
+            assert!(more <= LIFE / 4, "at {now}, {more} are remembered for nothing");
+            let horizon = forgotten_until(&transaction).unwrap();
+            assert!(horizon <= now, "at {now}");
+            assert!(
+                now < LIFE + LIFE / 2 || horizon >= now - LIFE / 2,
+                "at {now}, the horizon was {horizon}"
+            );
+        }
+    }
+}

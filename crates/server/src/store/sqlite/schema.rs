@@ -153,8 +153,8 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL: a commit is on disk before it is answered (invariant 1), also when the power fails.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Larger than the default 1,000 pages: under load, pages that are written again and again go to the file once.
-    connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
+    // The log is looked after in `checkpoint.rs`. This is for where that cannot keep up: a log of 128 MiB.
+    connection.pragma_update(None, "wal_autocheckpoint", 32_000)?;
     // Plans do not depend on bound values, so binding never prepares a statement anew.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
+use super::checkpoint::Checkpoints;
 use super::replay::Sweep;
 use crate::store::database_error::Fault;
 use crate::store::{Exchange, StoreError, Verdict};
@@ -43,11 +44,11 @@ impl Job {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, checkpoints: Checkpoints) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || run(connection, queue))
+            .spawn(move || run(connection, checkpoints, queue))
             .map_err(|source| StoreError::Open { path: "the ledger's thread".to_owned(), source })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -72,7 +73,7 @@ impl Drop for Writer {
 
 /// Takes what is there, and lets the threads that have more finish it; waits for nothing that has not come. So an idle
 /// server adds no delay, and a busy one fills its batches by itself.
-fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
+fn run(mut connection: Connection, mut checkpoints: Checkpoints, mut queue: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
     let mut postponed = None;
     let mut sweep = Sweep::default();
@@ -85,6 +86,7 @@ fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
                 commit_batch(&mut connection, &mut sweep, &mut batch);
             }
         }
+        checkpoints.committed(&connection);
     }
 }
 

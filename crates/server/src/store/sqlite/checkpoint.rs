@@ -1,0 +1,157 @@
+//! Moving what was written from SQLite's log into the file of the database, beside the writing.
+//!
+//! By itself SQLite does that within the commit that makes the log too long, and everybody waits: for thousands of pages, and
+//! for the flush of a file that was changed all over. Here a thread of its own moves them while others write, and the
+//! writer only the few that were added meanwhile; then it begins the log anew.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use super::schema::BUSY_TIMEOUT;
+use crate::store::StoreError;
+
+/// Pages in the log at which moving begins. More would go to the file fewer times, less is faster to recover.
+const LONG: u32 = 4_000;
+/// Commits between two looks at the log.
+const LOOK_EVERY: u32 = 8;
+
+/// The thread that moves pages. It ends when this is dropped.
+pub(super) struct Checkpoints {
+    begin: Option<SyncSender<()>>,
+    /// Whether the thread has been asked and is not done.
+    is_moving: Arc<AtomicBool>,
+    /// Whether it was asked since the log was begun.
+    was_asked: bool,
+    commits: u32,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How long the log is, in pages.
+#[derive(Clone, Copy, Debug)]
+struct Log {
+    pages: u32,
+}
+
+impl Checkpoints {
+    /// For the database at that path.
+    pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let (begin, asked) = sync_channel(1);
+        let is_moving = Arc::new(AtomicBool::new(false));
+        let moving = Arc::clone(&is_moving);
+        let thread = std::thread::Builder::new()
+            .name("checkpoint".to_owned())
+            .spawn(move || run(&connection, &asked, &moving))
+            .map_err(|source| StoreError::Open { path: "the checkpoint's thread".to_owned(), source })?;
+        Ok(Self { begin: Some(begin), is_moving, was_asked: false, commits: 0, thread: Some(thread) })
+    }
+
+    /// Looks after the log; the writer calls it after its commits.
+    pub(super) fn committed(&mut self, connection: &Connection) {
+        self.commits += 1;
+        if self.is_moving.load(Ordering::Acquire) {
+            return;
+        }
+        if self.was_asked {
+            self.was_asked = false;
+            if let Err(error) = Log::of(connection, "PASSIVE") {
+                warn(&error);
+            }
+        } else if self.commits >= LOOK_EVERY {
+            self.commits = 0;
+            match Log::of(connection, "NOOP") {
+                Ok(log) if log.pages >= LONG => self.ask(),
+                Ok(_) => {}
+                Err(error) => warn(&error),
+            }
+        }
+    }
+
+    fn ask(&mut self) {
+        self.was_asked = true;
+        self.is_moving.store(true, Ordering::Release);
+        if let Some(begin) = &self.begin {
+            // The thread lives as long as this does, and has nothing to do.
+            let _ = begin.try_send(());
+        }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.begin = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn run(connection: &Connection, asked: &Receiver<()>, is_moving: &AtomicBool) {
+    while asked.recv().is_ok() {
+        // The second time what came during the first, so that little is left to the writer.
+        for _ in 0..2 {
+            if let Err(error) = Log::of(connection, "PASSIVE") {
+                warn(&error);
+            }
+        }
+        is_moving.store(false, Ordering::Release);
+    }
+}
+
+impl Log {
+    /// What the log is like after a checkpoint of that mode (<https://sqlite.org/pragma.html#pragma_wal_checkpoint>): `NOOP` moves
+    /// nothing, `PASSIVE` what it can without waiting for anybody.
+    fn of(connection: &Connection, mode: &str) -> Result<Self, StoreError> {
+        let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+        // Without a log it is -1.
+        Ok(statement
+            .query_row([], |row| Ok(Self { pages: u32::try_from(row.get::<_, i64>(1)?).unwrap_or(0) }))?)
+    }
+}
+
+/// The log grows meanwhile; where it grows far, SQLite moves it by itself.
+fn warn(error: &StoreError) {
+    tracing::warn!(%error, "the database's log was not moved into its file; this is tried again");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Checkpoints, Connection, LONG, Log, Path};
+    use crate::store::sqlite::schema;
+
+    /// What SQLite does by itself begins far beyond this.
+    const TOO_LONG: u32 = 5 * LONG;
+
+    #[test]
+    fn the_log_is_begun_anew_beside_the_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let mut connection = Connection::open(&path).unwrap();
+        schema::prepare(&mut connection).unwrap();
+        let mut checkpoints = Checkpoints::start(&path).unwrap();
+        connection.execute_batch("CREATE TABLE page (number INTEGER PRIMARY KEY, bytes BLOB)").unwrap();
+        let (mut anew, mut before) = (0, 0);
+        while anew < 2 {
+            // A hundred pages.
+            let write = "INSERT INTO page (bytes) SELECT zeroblob(4000) FROM
+                (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n)";
+            connection.execute(write, []).unwrap();
+            checkpoints.committed(&connection);
+            let log = Log::of(&connection, "NOOP").unwrap();
+            assert!(log.pages < TOO_LONG, "{log:?}");
+            anew += u32::from(log.pages < before);
+            before = log.pages;
+        }
+        assert!(file_pages(&path) >= u64::from(LONG));
+    }
+
+    fn file_pages(path: &Path) -> u64 {
+        std::fs::metadata(path).unwrap().len() / 4096
+    }
+}
