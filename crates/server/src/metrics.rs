@@ -32,6 +32,8 @@ pub struct Metrics {
     limited: Family<LimitedBy, Counter>,
     ledger_seconds: Histogram,
     ledger_waiting: Gauge,
+    ledger_batch: Histogram,
+    live_tokens: Family<Unlabelled, Gauge>,
     connections_refused: Counter,
     connections: Gauge,
     in_flight: Gauge,
@@ -84,6 +86,10 @@ struct LimitedBy {
     by: &'static str,
 }
 
+/// For a figure that is not there before it is known.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Unlabelled {}
+
 /// What an exchange came to.
 #[derive(Clone, Copy, Debug)]
 pub enum Ending {
@@ -121,6 +127,8 @@ impl Default for Metrics {
             limited: Family::default(),
             ledger_seconds: seconds(),
             ledger_waiting: Gauge::default(),
+            ledger_batch: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
+            live_tokens: Family::default(),
             connections_refused: Counter::default(),
             connections: Gauge::default(),
             in_flight: Gauge::default(),
@@ -165,6 +173,12 @@ impl Metrics {
             self.ledger_seconds.clone(),
         );
         all.register("ledger_waiting", "Exchanges that wait for their record", self.ledger_waiting.clone());
+        all.register(
+            "ledger_batch_exchanges",
+            "Exchanges in one transaction of the ledger",
+            self.ledger_batch.clone(),
+        );
+        all.register("live_tokens", "Tokens that are good, as last counted", self.live_tokens.clone());
         all.register(
             "connections_refused",
             "Connections closed for want of room",
@@ -220,6 +234,16 @@ impl Metrics {
     /// Counts a connection that found no room.
     pub(crate) fn connection_refused(&self) {
         self.connections_refused.inc();
+    }
+
+    /// Takes down how many exchanges a transaction of the ledger recorded.
+    pub(crate) fn committed(&self, exchanges: usize) {
+        self.ledger_batch.observe(u32::try_from(exchanges).unwrap_or(u32::MAX).into());
+    }
+
+    /// Takes down how many tokens are good.
+    pub(crate) fn note_live_tokens(&self, count: u64) {
+        self.live_tokens.get_or_create(&Unlabelled {}).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Counts an exchange among those that wait for their record, until it is dropped.

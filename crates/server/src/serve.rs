@@ -26,7 +26,7 @@ use crate::publishers::PublisherCache;
 use crate::signing::{EncryptionKey, Signer};
 use crate::status::StatusLists;
 use crate::store::{self, IfMissing, Store};
-use housekeeping::{follow, tidy};
+use housekeeping::{count_live_tokens, follow, tidy};
 
 /// How long a stopping server waits for requests that it has accepted.
 const GRACE: Duration = Duration::from_secs(30);
@@ -91,6 +91,8 @@ impl Server {
             Signer::load(&*store, encryption, issuer, audience.clone(), rotate_after, now, randomness)
                 .await?;
         let metrics = Arc::new(Metrics::default());
+        let watching = Arc::clone(&metrics);
+        store.watch_batches(Box::new(move |exchanges| watching.committed(exchanges)));
         let issuers = Issuers::new(config.issuers, config.custom_issuers, &own)?;
         issuers.refresh(&*store).await?;
         let exchange = TokenExchange {
@@ -154,6 +156,7 @@ impl Server {
         let metrics = metrics_router(Arc::clone(&self.app), self.doorkeeper.clone()).into_make_service();
         let refreshing = tokio::spawn(follow(Arc::clone(&self.app)));
         let tidying = tokio::spawn(tidy(Arc::clone(&self.app), self.keep_records));
+        let counting = self.metrics.is_some().then(|| tokio::spawn(count_live_tokens(Arc::clone(&self.app))));
         let service = router(self.app).into_make_service();
         let mut servers = JoinSet::new();
         let bounded =
@@ -178,6 +181,7 @@ impl Server {
         }
         refreshing.abort();
         tidying.abort();
+        counting.inspect(tokio::task::JoinHandle::abort);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
 use thiserror::Error;
 
 pub mod audit;
+mod batches;
 mod column;
 pub mod copy;
 mod database_error;
@@ -18,10 +19,11 @@ mod publisher;
 pub mod sqlite;
 
 pub use audit::{Actor, Author, Change, ChangeFilter};
+pub use batches::BatchObserver;
 pub use database_error::DatabaseError;
 pub use exchange::{
-    Exchange, ExchangeFilter, ExchangeId, IdTokenKey, Issuance, Outcome, RecordedExchange, StatusEntry,
-    Verdict,
+    Exchange, ExchangeFilter, ExchangeId, IdTokenKey, Issuance, LiveTokens, Outcome, RecordedExchange,
+    StatusEntry, Verdict,
 };
 pub use issuer::StoredIssuer;
 pub use open::{IfMissing, open};
@@ -87,6 +89,10 @@ pub trait Store: Send + Sync {
     /// Revokes a token; `false` if there is none of that id, or it was revoked before.
     async fn revoke_token(&self, token: &ExchangeId, author: &Author) -> Result<bool, StoreError>;
 
+    /// Counts the tokens among the next exchanges after `from` that were issued by `at` and are good then. Looks at a bounded number of rows: a
+    /// large ledger is counted in many calls, each from where the one before ended.
+    async fn count_live(&self, from: &ExchangeId, at: UnixTime) -> Result<LiveTokens, StoreError>;
+
     /// The indices of the revoked tokens in a status list, in order.
     async fn revoked_in(&self, status_list: &str) -> Result<Vec<u32>, StoreError>;
 
@@ -148,6 +154,9 @@ pub trait Store: Send + Sync {
     /// Removes pending publishers whose time was up, and, if `keep_since` is set, the oldest rows from before it; each call
     /// does so much that nothing else waits for long. `true` if there is more to do.
     async fn tidy(&self, author: &Author, keep_since: Option<UnixTime>) -> Result<bool, StoreError>;
+
+    /// Tells `observer` from now on of each transaction of the ledger. Only the first call of a store counts.
+    fn watch_batches(&self, observer: BatchObserver);
 
     /// Makes sure that the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;

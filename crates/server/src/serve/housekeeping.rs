@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_core::UnixTime;
 
 use crate::http::App;
-use crate::store::{Actor, Author};
+use crate::store::{Actor, Author, ExchangeId, StoreError};
 
 /// Follows what commands and other nodes do to signing keys and issuers, within a second.
 pub(super) async fn follow(app: Arc<App>) {
@@ -45,6 +45,38 @@ pub(super) async fn tidy(app: Arc<App>, keep_records: Option<Duration>) {
             }
         }
     }
+}
+
+/// Seconds that cover the life of every token: 60 minutes, and what an exchange may have waited.
+const LIVE: i64 = 61 * 60;
+/// How long after a count the next begins.
+const BETWEEN_COUNTS: Duration = Duration::from_secs(5);
+
+/// Counts the live tokens again and again, a part a second: however large the ledger, it costs no more than that. What is
+/// counted is what was good when a count began.
+pub(super) async fn count_live_tokens(app: Arc<App>) {
+    let mut pauses = tokio::time::interval(BETWEEN_COUNTS);
+    loop {
+        pauses.tick().await;
+        match live_tokens(&app).await {
+            Ok(count) => app.exchange.metrics.note_live_tokens(count),
+            Err(error) => tracing::warn!(%error, "the live tokens cannot be counted; the last count stays"),
+        }
+    }
+}
+
+async fn live_tokens(app: &App) -> Result<u64, StoreError> {
+    let at = app.exchange.clock.now();
+    let mut from = Some(ExchangeId::earliest_at(UnixTime::from_seconds(at.as_seconds() - LIVE)));
+    let mut count = 0;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    while let Some(begin) = from {
+        ticks.tick().await;
+        let part = app.exchange.store.count_live(&begin, at).await?;
+        count += part.count;
+        from = part.next;
+    }
+    Ok(count)
 }
 
 fn seconds(duration: Duration) -> i64 {

@@ -152,6 +152,15 @@ pub struct RecordedExchange {
     pub detail: Value,
 }
 
+/// Tokens that are good, as far as they were counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveTokens {
+    /// How many.
+    pub count: u64,
+    /// From where to go on; `None` at the end.
+    pub next: Option<ExchangeId>,
+}
+
 /// Which exchanges to search for; what is `None` does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct ExchangeFilter {
@@ -175,6 +184,17 @@ pub struct ExchangeFilter {
     pub live_at: Option<UnixTime>,
     /// Those for resources that one of these patterns means.
     pub within: Option<Vec<ResourcePattern>>,
+}
+
+/// Exchanges that one call of `count_live` looks at: some milliseconds of work.
+pub(super) const COUNTED: i64 = 20_000;
+
+impl LiveTokens {
+    /// What a call found among `rows` exchanges, of which `last` is the newest.
+    pub(super) fn counted(rows: i64, last: Option<String>, live: i64) -> Self {
+        let next = last.filter(|_| rows == COUNTED).map(ExchangeId);
+        Self { count: u64::try_from(live).unwrap_or(0), next }
+    }
 }
 
 impl ExchangeFilter {
@@ -204,7 +224,7 @@ impl RecordedExchange {
 
 #[cfg(test)]
 mod tests {
-    use super::{ExchangeId, UnixTime};
+    use super::{COUNTED, ExchangeId, LiveTokens, UnixTime};
 
     #[test]
     fn the_earliest_id_of_a_time_divides_before_from_after() {
@@ -217,5 +237,12 @@ mod tests {
         assert!(id(millis - 1, [0xff; 10]) < bound);
         assert!(bound < id(millis, [0; 10]));
         assert_eq!(ExchangeId::earliest_at(UnixTime::from_seconds(-5)).0, "00000000-0000");
+    }
+
+    #[test]
+    fn a_count_goes_on_where_there_may_be_more() {
+        let counted = |rows| LiveTokens::counted(rows, Some("x".to_owned()), 7).next;
+        assert_eq!(counted(COUNTED), Some(ExchangeId("x".to_owned())));
+        assert_eq!(counted(COUNTED - 1), None);
     }
 }

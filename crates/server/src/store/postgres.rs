@@ -29,11 +29,12 @@ mod session;
 mod tls;
 
 use super::audit::{ChainBreak, ChainHead, Verified};
+use super::batches::BatchObserver;
 use super::database_error::{DatabaseError, Fault};
 use super::{
     Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdempotencyKey,
-    ListedPublisher, Page, Part, PublisherChange, PublisherFilter, RecordedExchange, SealedKey, Store,
-    StoreError, StoredIssuer, Switch, Verdict,
+    ListedPublisher, LiveTokens, Page, Part, PublisherChange, PublisherFilter, RecordedExchange, SealedKey,
+    Store, StoreError, StoredIssuer, Switch, Verdict,
 };
 use crate::admin::AdminToken;
 use crate::config::PostgresSettings;
@@ -226,6 +227,10 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn count_live(&self, from: &ExchangeId, at: UnixTime) -> Result<LiveTokens, StoreError> {
+        exchanges::count_live(&self.database, &from.0, at).await
+    }
+
     async fn revoked_in(&self, status_list: &str) -> Result<Vec<u32>, StoreError> {
         exchanges::revoked_in(&self.database, status_list).await
     }
@@ -342,6 +347,10 @@ impl Store for PostgresStore {
             None => false,
         };
         Ok(expired == TIDY || pruned)
+    }
+
+    fn watch_batches(&self, observer: BatchObserver) {
+        self.database.batches.watch(observer);
     }
 
     async fn check(&self) -> Result<(), StoreError> {

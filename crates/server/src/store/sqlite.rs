@@ -29,11 +29,12 @@ mod search;
 mod writer;
 
 use super::audit::{ChainBreak, ChainHead, Verified};
+use super::batches::{BatchObserver, Batches};
 use super::database_error::{DatabaseError, Fault};
 use super::{
     Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdempotencyKey,
-    ListedPublisher, Page, Part, PublisherChange, PublisherFilter, RecordedExchange, SealedKey, Store,
-    StoreError, StoredIssuer, Switch, Verdict,
+    ListedPublisher, LiveTokens, Page, Part, PublisherChange, PublisherFilter, RecordedExchange, SealedKey,
+    Store, StoreError, StoredIssuer, Switch, Verdict,
 };
 use crate::admin::AdminToken;
 use changes::Stop;
@@ -46,6 +47,7 @@ use writer::{Job, Writer};
 pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
+    batches: Arc<Batches>,
     readers: Mutex<Vec<Connection>>,
     reading: Arc<Semaphore>,
     searching: Arc<Semaphore>,
@@ -83,9 +85,11 @@ impl SqliteStore {
         let mut connection = Connection::open(path)?;
         schema::prepare(&mut connection)?;
         drop(lock);
+        let batches = Arc::<Batches>::default();
         Ok(Self {
             path: path.to_owned(),
-            writer: Writer::start(connection, Checkpoints::start(path)?)?,
+            writer: Writer::start(connection, Checkpoints::start(path)?, Arc::clone(&batches))?,
+            batches,
             readers: Mutex::default(),
             reading: Arc::new(Semaphore::new(READERS)),
             searching: Arc::new(Semaphore::new(SEARCHERS)),
@@ -291,6 +295,11 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn count_live(&self, from: &ExchangeId, at: UnixTime) -> Result<LiveTokens, StoreError> {
+        let from = from.0.clone();
+        self.search(move |connection| exchanges::count_live(connection, &from, at)).await
+    }
+
     async fn revoked_in(&self, status_list: &str) -> Result<Vec<u32>, StoreError> {
         let list = status_list.to_owned();
         self.read(move |connection| exchanges::revoked_in(connection, &list)).await
@@ -415,6 +424,10 @@ impl Store for SqliteStore {
             Ok(expired == TIDY || forgotten == TIDY as usize || pruned == Some(true))
         })
         .await
+    }
+
+    fn watch_batches(&self, observer: BatchObserver) {
+        self.batches.watch(observer);
     }
 
     async fn check(&self) -> Result<(), StoreError> {

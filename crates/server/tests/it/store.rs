@@ -1,5 +1,6 @@
 //! What every store must do: each function here is run on each engine.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::publisher::{PublisherId, PublisherState, RawRules, Revision};
@@ -52,6 +53,8 @@ on_every_engine! {
     old_rows_leave_and_the_chain_holds
     exchanges_are_found_by_what_is_known_of_them
     lists_come_in_parts
+    live_tokens_are_counted
+    who_watches_sees_every_batch
     what_json_can_say_is_kept_as_it_is
     a_row_that_cannot_be_written_fails_alone
 }
@@ -522,6 +525,41 @@ async fn lists_come_in_parts(store: &dyn Store) {
 }
 
 /// A claim may hold any text, a NUL too, for which PostgreSQL's texts have no place: JSON writes it with other letters.
+async fn live_tokens_are_counted(store: &dyn Store) {
+    let publisher = publisher(RESOURCE);
+    make(store, vec![adding(&publisher)], &command(0)).await;
+    let mut issued = Vec::new();
+    for second in 1..=5 {
+        issued.push(issue(store, &publisher, 1, second).await);
+    }
+    let refused = Exchange { outcome: Outcome::Refused("not_matched"), ..issuance(&publisher, 1, 3) };
+    store.record(refused).await.unwrap();
+    let count = async |from: i64, seconds: i64| {
+        let part = store.count_live(&ExchangeId::earliest_at(at(from)), at(seconds)).await.unwrap();
+        assert_eq!(part.next, None);
+        part.count
+    };
+    assert_eq!(count(0, 5).await, 5);
+    assert_eq!(count(0, 3).await, 3, "not those that came later");
+    assert_eq!(count(3, 5).await, 3, "from there on");
+    assert_eq!(count(0, 3602).await, 3, "not those that have ended");
+    assert!(store.revoke_token(&issued[4], &command(6)).await.unwrap());
+    assert_eq!(count(0, 6).await, 4);
+}
+
+async fn who_watches_sees_every_batch(store: &dyn Store) {
+    let publisher = publisher(RESOURCE);
+    make(store, vec![adding(&publisher)], &command(0)).await;
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&sizes);
+    store.watch_batches(Box::new(move |exchanges| noted.lock().unwrap().push(exchanges)));
+    let verdicts = join_all((1..=300).map(|second| store.record(issuance(&publisher, 1, second)))).await;
+    assert!(verdicts.into_iter().all(|verdict| verdict.unwrap() == Verdict::Recorded));
+    let sizes = sizes.lock().unwrap();
+    assert_eq!(sizes.iter().sum::<usize>(), 300);
+    assert!(sizes.iter().all(|size| (1..=256).contains(size)), "{sizes:?}");
+}
+
 async fn what_json_can_say_is_kept_as_it_is(store: &dyn Store) {
     let publisher = publisher(RESOURCE);
     make(store, vec![adding(&publisher)], &command(0)).await;

@@ -6,7 +6,8 @@ use super::Database;
 use super::connections::column;
 use super::session::Session;
 use crate::store::audit::Entry;
-use crate::store::{Author, ExchangeId, StoreError};
+use crate::store::exchange::COUNTED;
+use crate::store::{Author, ExchangeId, LiveTokens, StoreError};
 
 /// Says whether a token is live.
 pub(super) const IS_LIVE: &str =
@@ -19,6 +20,11 @@ pub(super) const END_TOKENS_OF_PUBLISHER: &str = "UPDATE exchanges SET revoked_a
 /// Ends the live tokens that were issued for the runs of an issuer.
 pub(super) const END_TOKENS_OF_ISSUER: &str = "UPDATE exchanges SET revoked_at = $2
      WHERE id >= $3 AND issuer = $1 AND outcome = 'issued' AND revoked_at IS NULL";
+/// Counts the live tokens among the next exchanges. Goes by the ids, which sort by time: an index of its own would cost every
+/// exchange something.
+pub(super) const COUNT_LIVE: &str = "SELECT count(*), max(id),
+         count(CASE WHEN outcome = 'issued' AND at <= $2 AND revoked_at IS NULL AND expires_at > $2 THEN 1 END)
+     FROM (SELECT id, at, outcome, revoked_at, expires_at FROM exchanges WHERE id > $1 ORDER BY id LIMIT $3) AS following";
 /// Lists the revoked tokens of a status list.
 pub(super) const REVOKED_IN: &str = "SELECT status_index FROM exchanges WHERE status_list = $1 AND revoked_at IS NOT NULL ORDER BY status_index";
 
@@ -71,6 +77,16 @@ pub(super) async fn end_tokens_of_issuer(
 /// No exchange before that id has a token that is still good.
 fn oldest_live(at: UnixTime) -> String {
     ExchangeId::earliest_at(UnixTime::from_seconds(at.as_seconds() - LIVE)).0
+}
+
+pub(super) async fn count_live(
+    database: &Database,
+    from: &str,
+    at: UnixTime,
+) -> Result<LiveTokens, StoreError> {
+    let rows = database.query(COUNT_LIVE, &[&from, &at.as_seconds(), &COUNTED]).await?;
+    let row = rows.first().ok_or_else(|| StoreError::unreadable("a count without a row"))?;
+    Ok(LiveTokens::counted(column(row, 0)?, column(row, 1)?, column(row, 2)?))
 }
 
 pub(super) async fn revoked_in(database: &Database, list: &str) -> Result<Vec<u32>, StoreError> {

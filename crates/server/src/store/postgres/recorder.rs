@@ -191,7 +191,13 @@ async fn try_record(
 ) -> Result<Vec<Answer>, StoreError> {
     let mut session = Session::begin(database, first.at).await?;
     match batch::record(&mut session, exchanges, locking, FORGET * exchanges.len()).await {
-        Ok(answers) => session.commit().await.map(|()| answers),
+        Ok(answers) => {
+            session.commit().await?;
+            database
+                .batches
+                .committed(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
+            Ok(answers)
+        }
         Err(error) => {
             session.abandon(&error).await;
             Err(error)

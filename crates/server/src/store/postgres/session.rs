@@ -12,12 +12,14 @@ use super::chains::{self, Chains};
 use super::connections::connection;
 use super::journal;
 use crate::store::audit::{Batch, ChainHead, ChangeRow, Entry, ExchangeRow};
+use crate::store::batches::Batches;
 use crate::store::{Author, Conflict, StoreError};
 
 /// What transactions are made with.
 pub(super) struct Database {
     pub(super) pool: Pool,
     pub(super) chains: Chains,
+    pub(super) batches: Batches,
 }
 
 /// A transaction that is open. Dropped before its end, it takes its connection along, and the server rolls it back.
@@ -35,9 +37,9 @@ pub(super) struct Session {
 }
 
 impl Database {
-    /// With no chain yet.
+    /// With no chain yet, and nobody who watches.
     pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, chains: Chains::default() }
+        Self { pool, chains: Chains::default(), batches: Batches::default() }
     }
 }
 

@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::journal::Journal;
 use crate::store::audit::Entry;
-use crate::store::{Author, ExchangeId, StoreError};
+use crate::store::exchange::COUNTED;
+use crate::store::{Author, ExchangeId, LiveTokens, StoreError};
 
 /// Seconds that cover the life of every token, whatever clocks say: 60 minutes, and as much again.
 const LIVE: i64 = 7200;
@@ -70,6 +71,24 @@ pub(super) fn end_tokens_of_issuer(
 /// No exchange before that id has a token that is still good.
 fn oldest_live(at: UnixTime) -> String {
     ExchangeId::earliest_at(UnixTime::from_seconds(at.as_seconds() - LIVE)).0
+}
+
+/// Goes by the ids, which sort by time: an index of its own would cost every exchange something.
+pub(super) fn count_live(
+    connection: &Connection,
+    from: &str,
+    at: UnixTime,
+) -> Result<LiveTokens, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*), max(id),
+             count(CASE WHEN outcome = 'issued' AND at <= ?2 AND revoked_at IS NULL AND expires_at > ?2 THEN 1 END)
+         FROM (SELECT id, at, outcome, revoked_at, expires_at FROM exchanges WHERE id > ?1 ORDER BY id LIMIT ?3)",
+    )?;
+    let (rows, last, live): (i64, Option<String>, i64) = statement
+        .query_row(params![from, at.as_seconds(), COUNTED], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    Ok(LiveTokens::counted(rows, last, live))
 }
 
 pub(super) fn revoked_in(connection: &Connection, list: &str) -> Result<Vec<u32>, StoreError> {

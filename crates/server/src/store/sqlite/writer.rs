@@ -1,11 +1,14 @@
 //! The one thread that writes, and its group commit.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
 use super::checkpoint::Checkpoints;
 use super::replay::Sweep;
+use crate::store::batches::Batches;
 use crate::store::database_error::Fault;
 use crate::store::{Exchange, StoreError, Verdict};
 
@@ -44,11 +47,15 @@ impl Job {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, checkpoints: Checkpoints) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        checkpoints: Checkpoints,
+        batches: Arc<Batches>,
+    ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || run(connection, checkpoints, queue))
+            .spawn(move || run(connection, checkpoints, queue, &batches))
             .map_err(|source| StoreError::Open { path: "the ledger's thread".to_owned(), source })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -73,7 +80,12 @@ impl Drop for Writer {
 
 /// Takes what is there, and lets the threads that have more finish it; waits for nothing that has not come. So an idle
 /// server adds no delay, and a busy one fills its batches by itself.
-fn run(mut connection: Connection, mut checkpoints: Checkpoints, mut queue: mpsc::Receiver<Job>) {
+fn run(
+    mut connection: Connection,
+    mut checkpoints: Checkpoints,
+    mut queue: mpsc::Receiver<Job>,
+    batches: &Batches,
+) {
     let mut batch = Vec::new();
     let mut postponed = None;
     let mut sweep = Sweep::default();
@@ -83,7 +95,7 @@ fn run(mut connection: Connection, mut checkpoints: Checkpoints, mut queue: mpsc
             Job::Record(exchange, reply) => {
                 batch.push((exchange, reply));
                 postponed = fill(&mut batch, &mut queue);
-                commit_batch(&mut connection, &mut sweep, &mut batch);
+                commit_batch(&mut connection, &mut sweep, &mut batch, batches);
             }
         }
         checkpoints.committed(&connection);
@@ -115,11 +127,17 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
 /// Records a batch in one transaction; if that fails, each exchange in its own, so that none fails for another's sake.
 ///
 /// Whoever has given up waiting is passed over: an id token is not used up for nobody.
-fn commit_batch(connection: &mut Connection, sweep: &mut Sweep, batch: &mut Vec<(Box<Exchange>, Reply)>) {
+fn commit_batch(
+    connection: &mut Connection,
+    sweep: &mut Sweep,
+    batch: &mut Vec<(Box<Exchange>, Reply)>,
+    batches: &Batches,
+) {
     batch.retain(|(_, reply)| !reply.is_closed());
     let exchanges = || batch.iter().map(|(exchange, _)| exchange.as_ref());
     match record_all(connection, sweep, exchanges()) {
         Ok(verdicts) => {
+            batches.committed(verdicts.len());
             for ((_, reply), verdict) in batch.drain(..).zip(verdicts) {
                 // Whoever asked may have gone: the exchange is on record, its token was never sent.
                 drop(reply.send(Ok(verdict)));
@@ -128,7 +146,8 @@ fn commit_batch(connection: &mut Connection, sweep: &mut Sweep, batch: &mut Vec<
         Err(error) if batch.len() > 1 && is_about_a_row(&error) => {
             tracing::warn!(%error, exchanges = batch.len(), "a batch of exchanges was not recorded; trying each by itself");
             for (exchange, reply) in batch.drain(..) {
-                let verdict = record_all(connection, sweep, std::iter::once(exchange.as_ref()));
+                let verdict = record_all(connection, sweep, std::iter::once(exchange.as_ref()))
+                    .inspect(|verdicts| batches.committed(verdicts.len()));
                 drop(
                     reply.send(
                         verdict.and_then(|verdicts| verdicts.first().copied().ok_or(StoreError::Closed)),

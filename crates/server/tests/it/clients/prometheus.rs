@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::tool;
 use crate::stage::Stage;
@@ -84,6 +85,8 @@ async fn what_happened_is_counted() {
         "as many are on record"
     );
     scrape.check("countersign_ledger_waiting", &[], 0);
+    assert!(scrape.value("countersign_ledger_batch_exchanges_sum", &[]) >= 11.0);
+    assert!(scrape.value("countersign_ledger_batch_exchanges_count", &[]) >= 1.0);
     scrape.check("countersign_exchanges_in_flight", &[], 0);
     let token_requests = [("method", "POST"), ("route", "/oauth/token"), ("status", "400")];
     scrape.check("countersign_http_requests_total", &token_requests, 10);
@@ -98,6 +101,26 @@ async fn what_happened_is_counted() {
     for part in token.split('.').chain(["acme", "stranger", "refs/heads"]) {
         assert!(!text.contains(part), "{part}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_tokens_are_counted_beside_the_exchanges() {
+    let stage = Stage::with("[metrics]\nlisten = \"127.0.0.1:0\"\n").await;
+    stage.trust(RESOURCE).await;
+    for _ in 0..2 {
+        assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200);
+    }
+    let metrics = stage.metrics.as_ref().unwrap();
+    let counted = async {
+        loop {
+            let text = stage.http.get(metrics).send().await.unwrap().text().await.unwrap();
+            if text.contains("\ncountersign_live_tokens{} 2\n") {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), counted).await.unwrap();
+    Scrape::of(&stage).await.0.check("countersign_live_tokens", &[], 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
