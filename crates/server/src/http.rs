@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -26,6 +26,7 @@ pub use metrics::router as metrics_router;
 
 use crate::config::ErrorProfile;
 use crate::exchange::TokenExchange;
+use api::Problem;
 
 /// What the endpoints share.
 pub struct App {
@@ -50,18 +51,26 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(api::router())
-        .fallback(|| async {
-            error(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, "there is nothing at this path")
-        })
-        .method_not_allowed_fallback(|| async {
-            error(
-                StatusCode::METHOD_NOT_ALLOWED,
-                ErrorCode::InvalidRequest,
-                "this path takes another method, see the allow header",
-            )
-        })
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(another_method)
         .layer(from_fn_with_state(Arc::clone(&app), entrance::pass))
         .with_state(app)
+}
+
+async fn nothing_here(uri: Uri) -> Response {
+    let problem = Problem::no_path();
+    if api::has(uri.path()) {
+        return problem.into_response();
+    }
+    error(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, problem.detail())
+}
+
+async fn another_method(uri: Uri) -> Response {
+    let problem = Problem::no_method();
+    if api::has(uri.path()) {
+        return problem.into_response();
+    }
+    error(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, problem.detail())
 }
 
 /// An OAuth error answer (RFC 6749 §5.2), never to be cached.

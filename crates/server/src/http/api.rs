@@ -25,9 +25,9 @@ mod signing_keys;
 mod tokens;
 
 pub(super) use caller::admin_token;
+pub(super) use problem::Problem;
 
 use super::App;
-use problem::Problem;
 
 /// Why a request that reads is not answered.
 #[derive(IntoResponses)]
@@ -46,10 +46,10 @@ enum Reading {
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
     /// Too many requests.
-    #[response(status = 429, content_type = "application/problem+json")]
+    #[response(status = 429, content_type = "application/problem+json", headers(("retry-after" = u64, description = "In how many seconds to try again")))]
     TooMany(Problem),
     /// The database does not answer; try again.
-    #[response(status = 503, content_type = "application/problem+json")]
+    #[response(status = 503, content_type = "application/problem+json", headers(("retry-after" = u64, description = "In how many seconds to try again")))]
     Unavailable(Problem),
 }
 
@@ -91,10 +91,10 @@ enum Changing {
     #[response(status = 428, content_type = "application/problem+json")]
     PreconditionRequired(Problem),
     /// Too many requests.
-    #[response(status = 429, content_type = "application/problem+json")]
+    #[response(status = 429, content_type = "application/problem+json", headers(("retry-after" = u64, description = "In how many seconds to try again")))]
     TooMany(Problem),
     /// The database does not answer; try again.
-    #[response(status = 503, content_type = "application/problem+json")]
+    #[response(status = 503, content_type = "application/problem+json", headers(("retry-after" = u64, description = "In how many seconds to try again")))]
     Unavailable(Problem),
 }
 
@@ -124,6 +124,11 @@ impl Modify for AdminTokens {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("admin_token", SecurityScheme::Http(scheme));
     }
+}
+
+/// Whether a path is the API's, where every error is a problem (RFC 9457).
+pub(super) fn has(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
 }
 
 /// The paths of the API, its description (`OpenAPI` 3.1) and a page to read.

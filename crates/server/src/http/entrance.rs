@@ -6,12 +6,12 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use countersign_core::token_exchange::ErrorCode;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{App, error};
+use super::{App, api, error};
 use crate::connections::Activity;
 use crate::limits::{Purpose, TooMany};
 use crate::store::ExchangeId;
@@ -35,6 +35,7 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
     let span = traces::of_request(method, route.text(), &id, request.headers());
     request.extensions_mut().insert::<ExchangeId>(id.clone());
 
+    let is_api = api::has(request.uri().path());
     let purpose = route.purpose(request.headers());
     let admitted = purpose
         .map_or(Ok(()), |purpose| exchange.limits.admit(client, purpose, exchange.clock.unix_millis()));
@@ -42,7 +43,7 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
         Ok(()) => next.run(request).instrument(span.clone()).await,
         Err(too_many) => {
             exchange.metrics.limited(too_many.what);
-            slow_down(&too_many)
+            slow_down(too_many, is_api)
         }
     };
     let status = response.status();
@@ -94,7 +95,11 @@ fn method(method: &Method) -> &'static str {
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-fn slow_down(too_many: &TooMany) -> Response {
+/// In the form that the path's own errors have.
+fn slow_down(too_many: TooMany, is_api: bool) -> Response {
+    if is_api {
+        return api::Problem::from(too_many).into_response();
+    }
     let mut response = error(StatusCode::TOO_MANY_REQUESTS, ErrorCode::SlowDown, &too_many.to_string());
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(too_many.seconds()));
     response

@@ -127,6 +127,30 @@ async fn l6_guesses_at_a_registrys_secret_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn l3_under_the_api_the_answer_is_a_problem() {
+    let stage = stage("requests_per_address = 3").await;
+    let ask = async |path: &str| {
+        let request = stage.http.get(format!("{}{path}", stage.url)).header("x-forwarded-for", VICTIM);
+        let response = request.send().await.unwrap();
+        let header = |name| response.headers()[name].to_str().unwrap().to_owned();
+        let seen = (response.status().as_u16(), header("content-type"));
+        let retry_after = (seen.0 == 429).then(|| header("retry-after"));
+        (seen, retry_after, response.text().await.unwrap())
+    };
+    let problem = "application/problem+json".to_owned();
+    assert_eq!(ask("/api/v2").await.0, (404, problem.clone()), "also where there is nothing");
+    assert_eq!(ask("/api/v1/explain").await.0, (405, problem.clone()));
+    assert_eq!(ask("/apiary").await.0, (404, "application/json".to_owned()));
+    for path in ["/api/v1/explain", "/api/v1/publishers", "/api/v1/openapi.json", "/api/v2"] {
+        let (seen, retry_after, body) = ask(path).await;
+        assert_eq!((seen, retry_after.as_deref()), ((429, problem.clone()), Some("20")), "{path}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&body["status"], &body["code"]), (&429.into(), &"rate_limited".into()), "{path}");
+    }
+    assert_eq!(ask("/oauth/token").await.0, (429, "application/json".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn l1_an_address_that_the_client_made_up_is_not_believed() {
     let stage = stage("requests_per_address = 2").await;
     for (invention, expected) in [("10.0.0.1", 200), ("10.0.0.2", 200), ("10.0.0.3", 429)] {

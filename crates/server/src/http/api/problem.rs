@@ -26,6 +26,9 @@ pub(crate) struct Problem {
     code: &'static str,
     /// A sentence for people.
     detail: String,
+    /// In how many seconds to try again, for the header `Retry-After` of 429 and 503.
+    #[serde(skip)]
+    retry_after: u64,
 }
 
 /// The name of RFC 9457 for the media type.
@@ -34,7 +37,14 @@ const MEDIA_TYPE: &str = "application/problem+json";
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
-        Self { kind: "about:blank", title, status: status.as_u16(), code, detail: detail.into() }
+        Self {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            retry_after: 1,
+        }
     }
 
     /// The request is not one that this path takes.
@@ -59,6 +69,17 @@ impl Problem {
     /// Who asks may not do that, which says nothing about what there is.
     pub(super) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// There is no such path.
+    pub(in crate::http) fn no_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    }
+
+    /// The path takes other methods.
+    pub(in crate::http) fn no_method() -> Self {
+        let detail = "this path takes another method, see the allow header";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
     }
 
     /// There is nothing, or nothing that whoever asks may see: both read the same.
@@ -87,12 +108,17 @@ impl Problem {
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         tracing::error!(error = error.for_log(), "an exchange could not be explained");
-        Self::new(status, error.code(), error.to_string())
+        Self { retry_after: error.retry_after(), ..Self::new(status, error.code(), error.to_string()) }
     }
 
     /// The same problem, about a part of what was sent.
     pub(super) fn about(self, what: &str) -> Self {
         Self { detail: format!("{what}: {}", self.detail), ..self }
+    }
+
+    /// The sentence for people.
+    pub(in crate::http) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The media type of the body.
@@ -127,7 +153,8 @@ impl From<StoreError> for Problem {
 
 impl From<TooMany> for Problem {
     fn from(too_many: TooMany) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", too_many.to_string())
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", too_many.to_string());
+        Self { retry_after: too_many.seconds(), ..problem }
     }
 }
 
@@ -165,7 +192,7 @@ impl IntoResponse for Problem {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
             }
             _ => {}
         }
