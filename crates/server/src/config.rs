@@ -1,6 +1,7 @@
 //! Configuration: what the operator wrote, made into what the server can run with.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -210,7 +211,12 @@ impl Config {
             error_profile: raw.error_profile,
             tokens: parse_tokens(raw.tokens)?,
             issuers: issuer::all(raw.issuers, public_url.as_ref(), folder)?,
-            custom_issuers: CustomIssuers { presets: raw.custom_issuers.presets },
+            custom_issuers: CustomIssuers {
+                presets: raw.custom_issuers.presets,
+                exchanges_per_minute: NonZeroU32::new(
+                    raw.custom_issuers.exchanges_per_minute.unwrap_or(6_000),
+                ),
+            },
             keep_records: parse_keep(raw.audit.keep)?,
             log_format: raw.log_format,
             metrics: raw.metrics.as_ref().map(|metrics| parse_address(&metrics.listen)).transpose()?,

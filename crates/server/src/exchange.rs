@@ -93,7 +93,7 @@ impl TokenExchange {
         let span = tracing::trace_span!(target: TARGET, "exchange", outcome = Empty);
         let exchange = async {
             match self.verify_and_issue(request, id, now, &mut issuer).await {
-                Err(error) => Err(self.put_on_record(error, request, id, now).await),
+                Err(error) => Err(self.put_on_record(error, request, issuer.as_deref(), id, now).await),
                 token => token,
             }
         };
@@ -133,7 +133,8 @@ impl TokenExchange {
         let span = tracing::trace_span!(target: TARGET, "verify");
         let token = span.in_scope(|| unverified.verify(&key, &issuer.policy, now))?;
         let tenant = error::tenant(&token, issuer.provider);
-        self.limits.admit_verified(&token, &tenant, self.clock.unix_millis())?;
+        let budget = issuer.budget.as_ref();
+        self.limits.admit_verified(&token, &tenant, budget, self.clock.unix_millis())?;
         Ok(Verified { token, issuer, _place: place })
     }
 
@@ -287,11 +288,15 @@ impl TokenExchange {
         &self,
         error: ExchangeError,
         request: &TokenRequest,
+        issuer: Option<&Issuer>,
         id: &ExchangeId,
         now: UnixTime,
     ) -> ExchangeError {
         let admitted = match error.run() {
-            Some(run) => self.sampler.admits(&run.tenant(), now),
+            Some(run) => {
+                let budget = issuer.and_then(|issuer| issuer.budget.as_ref());
+                self.sampler.admits(&run.tenant(), budget, now)
+            }
             None => error.is_refusal() && self.sampler.admits_anybodys(now),
         };
         let recorded = if admitted {

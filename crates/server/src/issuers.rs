@@ -17,6 +17,7 @@ pub use choice::{IssuerChoiceError, choose};
 pub use custom::{CustomIssuerError, CustomIssuers};
 
 use crate::config::{IssuerSettings, KeySettings};
+use crate::limits::IssuerBudget;
 use crate::store::{Store, StoreError, StoredIssuer};
 
 /// Issuers by the exact text of `iss`: those of the configuration, and those that were added while the server runs.
@@ -58,6 +59,8 @@ pub struct Issuer {
     pub keys: IssuerKeys,
     /// How many access tokens one id token buys.
     pub max_exchanges: u32,
+    /// What all of its tokens together may buy; none for issuers that whoever runs the server trusts to be as large as it is.
+    pub budget: Option<IssuerBudget>,
     /// Places for those who wait for its keys: while one issuer hangs, its tokens do not fill the server.
     pub waiting: Semaphore,
     /// Its URL, for metrics.
@@ -188,6 +191,7 @@ impl Issuer {
             policy,
             keys,
             max_exchanges: settings.max_exchanges,
+            budget: settings.exchanges_per_minute.map(IssuerBudget::per_minute),
             waiting: Semaphore::new(MOST_WAITING),
             label,
         })

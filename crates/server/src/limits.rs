@@ -3,7 +3,12 @@
 //! What an id token says before its signature is checked is used for no limit at all: whoever names a victim's repository
 //! in a forgery would use up the victim's budget. So strangers are limited by the address that they come from, tenants by
 //! what their verified tokens say, and all together by the number of exchanges at once. A verified token that was stolen
-//! could still be sent again and again, so each has a budget of its own that is a small part of its tenant's.
+//! could still be sent again and again, so each has a budget of its own that is a small part of its tenant's. And whoever
+//! runs an issuer could make up tenants without end, so issuers that people added have one above those.
+//!
+//! What shares an address (the runners of a CI provider, an office) shares its budget, so honest jobs take nothing of it: an
+//! exchange that comes to a token gives back what it took. Who forges a thousand times a minute behind the same address can
+//! still keep them out for as long as that goes on; to tell the two apart would take the very work that is being limited.
 
 use std::time::Duration;
 
@@ -13,10 +18,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 mod address;
 mod bucket;
+mod budget;
 
 pub(crate) use address::Network;
 pub use address::{ClientAddress, Forwarding};
 pub(crate) use bucket::{Bucket, Buckets, Rate};
+pub use budget::IssuerBudget;
 
 use crate::config::LimitSettings;
 
@@ -52,6 +59,8 @@ struct Tenants {
 pub enum Purpose {
     /// Anybody may ask: each request counts.
     Anybodys,
+    /// Anybody may try: each attempt counts that comes to no token.
+    Exchange,
     /// Those who prove who they are may ask as often as they like: each attempt to guess counts.
     Proven,
 }
@@ -73,6 +82,8 @@ pub enum Limited {
     Address,
     /// Exchanges of a tenant.
     Tenant,
+    /// Exchanges of an issuer's id tokens.
+    Issuer,
     /// Exchanges with one id token.
     IdToken,
     /// Changes with one admin token.
@@ -85,6 +96,7 @@ impl Limited {
         match self {
             Self::Address => "address",
             Self::Tenant => "tenant",
+            Self::Issuer => "issuer",
             Self::IdToken => "id_token",
             Self::AdminToken => "admin_token",
         }
@@ -94,6 +106,7 @@ impl Limited {
         match self {
             Self::Address => "this address sends more requests than one may",
             Self::Tenant => "the jobs of this owner exchange more id tokens than one owner's may",
+            Self::Issuer => "the jobs of this issuer exchange more id tokens than all of one issuer's may",
             Self::AdminToken => "this admin token changes more than one may",
             Self::IdToken => "this id token is sent more often than one may be",
         }
@@ -133,7 +146,7 @@ impl Limits {
     pub fn admit(&self, client: ClientAddress, purpose: Purpose, now: u64) -> Result<(), TooMany> {
         let Some((addresses, network)) = self.addresses.as_ref().zip(client.network()) else { return Ok(()) };
         let admitted = match purpose {
-            Purpose::Anybodys => addresses.take((network, purpose), now),
+            Purpose::Anybodys | Purpose::Exchange => addresses.take((network, purpose), now),
             Purpose::Proven => addresses.has_room((network, purpose), now),
         };
         admitted.map_err(|retry_after| TooMany { what: Limited::Address, retry_after })
@@ -147,14 +160,31 @@ impl Limits {
         }
     }
 
-    /// Lets an exchange go on, now that its token is verified.
-    pub fn admit_verified(&self, token: &VerifiedToken, tenant: &str, now: u64) -> Result<(), TooMany> {
-        let Some(tenants) = &self.tenants else { return Ok(()) };
+    /// Takes an exchange that came to a token off what its address has used.
+    pub fn forgive(&self, client: ClientAddress) {
+        if let Some((addresses, network)) = self.addresses.as_ref().zip(client.network()) {
+            addresses.give_back((network, Purpose::Exchange));
+        }
+    }
+
+    /// Lets an exchange go on, now that its token is verified. Each level is looked at before one below it takes anything, so
+    /// what is turned back has used up nothing of what others share.
+    pub fn admit_verified(
+        &self,
+        token: &VerifiedToken,
+        tenant: &str,
+        issuer: Option<&IssuerBudget>,
+        now: u64,
+    ) -> Result<(), TooMany> {
         let too_many = |what| move |retry_after| TooMany { what, retry_after };
-        let id_token = (token.issuer().as_str(), token.replay_key().as_str());
-        tenants.tenants.has_room(tenant, now).map_err(too_many(Limited::Tenant))?;
-        tenants.id_tokens.take(id_token, now).map_err(too_many(Limited::IdToken))?;
-        tenants.tenants.take(tenant, now).map_err(too_many(Limited::Tenant))
+        issuer.map_or(Ok(()), |budget| budget.has_room(now)).map_err(too_many(Limited::Issuer))?;
+        if let Some(tenants) = &self.tenants {
+            let id_token = (token.issuer().as_str(), token.replay_key().as_str());
+            tenants.tenants.has_room(tenant, now).map_err(too_many(Limited::Tenant))?;
+            tenants.id_tokens.take(id_token, now).map_err(too_many(Limited::IdToken))?;
+            tenants.tenants.take(tenant, now).map_err(too_many(Limited::Tenant))?;
+        }
+        issuer.map_or(Ok(()), |budget| budget.take(now)).map_err(too_many(Limited::Issuer))
     }
 
     /// Lets whoever has an admin token of that id make so many changes.

@@ -1,6 +1,7 @@
 //! The settings of one issuer.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct IssuerSettings {
     pub max_age: Duration,
     /// How many access tokens one id token buys.
     pub max_exchanges: u32,
+    /// Exchanges of all of its id tokens: so many at once, and as many a minute; `None` for no limit.
+    pub exchanges_per_minute: Option<NonZeroU32>,
     /// Where its keys come from.
     pub keys: KeySettings,
 }
@@ -129,6 +132,7 @@ fn valid(raw: RawIssuer, folder: &Path) -> IssuerSettings {
         max_lifetime,
         max_age: raw.max_age.map_or(max_lifetime, |duration| duration.0),
         max_exchanges: raw.max_exchanges.unwrap_or(defaults.max_exchanges),
+        exchanges_per_minute: raw.exchanges_per_minute,
         keys: match raw.jwks_file {
             Some(path) => KeySettings::File(folder.join(path)),
             None => KeySettings::Discovery {
@@ -158,6 +162,7 @@ impl IssuerSettings {
             max_lifetime: defaults.max_lifetime,
             max_age: defaults.max_lifetime,
             max_exchanges: defaults.max_exchanges,
+            exchanges_per_minute: None,
             keys: KeySettings::Discovery {
                 key_origins: Vec::new(),
                 ca_file: None,

@@ -1,6 +1,7 @@
 //! The configuration file, key by key: these comments are its manual.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -128,7 +129,8 @@ pub(super) struct RawLimits {
     #[serde(default)]
     pub(super) client_address_header: ForwardingHeader,
     /// Requests from one client address (an IPv6 network of 64 bits counts as one): so many at once, and as many a minute.
-    /// Default: 1200; 0 for no limit. Loopback addresses are never limited.
+    /// Exchanges are counted apart from other requests, and only those that come to no token. Default: 1200; 0 for no limit.
+    /// Loopback addresses are never limited.
     pub(super) requests_per_address: Option<u32>,
     /// Exchanges of one tenant of an issuer (a GitHub owner, a GitLab namespace), counted once the id token is verified: so
     /// many at once, and as many a minute. Default: 6000; 0 for no limit.
@@ -173,6 +175,9 @@ pub(super) struct RawCustomIssuers {
     /// The presets, such as `["gitlab", "forgejo"]`.
     #[serde(default)]
     pub(super) presets: Vec<Provider>,
+    /// Exchanges of each issuer that was added, whichever tenant they are of: so many at once, and as many a minute. Default:
+    /// 6000; 0 for no limit.
+    pub(super) exchanges_per_minute: Option<u32>,
 }
 
 /// `[audit]`
@@ -204,6 +209,9 @@ pub(super) struct RawIssuer {
     /// How many access tokens one id token buys. Default: 1; for GitLab 10, since a job has one id token for all its
     /// commands.
     pub(super) max_exchanges: Option<u32>,
+    /// Exchanges of all of its id tokens together: so many at once, and as many a minute. Default: no limit, those of
+    /// tenants are enough for an issuer whose tenants are real.
+    pub(super) exchanges_per_minute: Option<NonZeroU32>,
     /// A JWK set in a file, for an issuer that cannot be reached: used instead of discovery.
     pub(super) jwks_file: Option<PathBuf>,
     /// Origins other than the issuer's own that its `jwks_uri` may be on, such as `https://www.googleapis.com`.

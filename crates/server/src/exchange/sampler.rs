@@ -2,13 +2,14 @@
 
 use countersign_core::UnixTime;
 
-use crate::limits::{Bucket, Buckets, Rate};
+use crate::limits::{Bucket, Buckets, IssuerBudget, Rate};
 
 /// Which refusals are put on record. All are logged; what is stored stays bounded, whoever sends whatever.
 ///
 /// A tenant of an issuer (a GitHub account, say) can cause refusals that verify, as many as it likes: each has a bucket of
-/// its own, so that no one's noise keeps another's refusals off the record, and one bucket over all bounds the sum. What
-/// anybody can send without any account has a bucket to itself.
+/// its own, so that no one's noise keeps another's refusals off the record, and one bucket over all bounds the sum. Between
+/// the two, an issuer with a budget has a bucket of a tenth of all, since whoever runs it can make up tenants without end.
+/// What anybody can send without any account has a bucket to itself.
 #[derive(Debug)]
 pub struct Sampler {
     anybody: Bucket,
@@ -41,9 +42,11 @@ impl Sampler {
 
     /// Whether one more of a tenant's may be stored: 60 at once, then one in ten seconds; of all tenants together 3,600 at
     /// once, then one a second.
-    pub(super) fn admits(&self, tenant: &str, now: UnixTime) -> bool {
+    pub(super) fn admits(&self, tenant: &str, issuer: Option<&IssuerBudget>, now: UnixTime) -> bool {
         let now = millis(now);
-        self.tenants.take(tenant, now).is_ok() && VERIFIED.take(&self.verified, now).is_ok()
+        self.tenants.take(tenant, now).is_ok()
+            && issuer.is_none_or(|budget| budget.admits_record(now))
+            && VERIFIED.take(&self.verified, now).is_ok()
     }
 }
 
@@ -53,6 +56,8 @@ fn millis(time: UnixTime) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     fn at(second: i64) -> UnixTime {
@@ -74,10 +79,20 @@ mod tests {
     #[test]
     fn one_tenants_noise_is_not_anothers_silence() {
         let sampler = Sampler::default();
-        assert_eq!(count(|| sampler.admits("evil", at(0))), 60);
-        assert_eq!(count(|| sampler.admits("acme", at(0))), 60);
-        assert_eq!(count(|| sampler.admits("evil", at(20))), 2);
-        let all: usize = (0..1_000).map(|tenant| count(|| sampler.admits(&tenant.to_string(), at(20)))).sum();
+        assert_eq!(count(|| sampler.admits("evil", None, at(0))), 60);
+        assert_eq!(count(|| sampler.admits("acme", None, at(0))), 60);
+        assert_eq!(count(|| sampler.admits("evil", None, at(20))), 2);
+        let all: usize =
+            (0..1_000).map(|tenant| count(|| sampler.admits(&tenant.to_string(), None, at(20)))).sum();
         assert!(all <= 3_600, "{all}");
+    }
+
+    #[test]
+    fn tenants_that_an_issuer_makes_up_are_not_everybodys_silence() {
+        let sampler = Sampler::default();
+        let budget = IssuerBudget::per_minute(NonZeroU32::MIN);
+        let made_up = |tenant: usize| sampler.admits(&tenant.to_string(), Some(&budget), at(0));
+        assert_eq!((0..10_000).filter(|tenant| made_up(*tenant)).count(), 360);
+        assert_eq!(count(|| sampler.admits("acme", None, at(0))), 60);
     }
 }

@@ -47,6 +47,9 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
         }
     };
     let status = response.status();
+    if response.extensions_mut().remove::<Issued>().is_some() {
+        exchange.limits.forgive(client);
+    }
     if purpose == Some(Purpose::Proven) && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
     {
         exchange.limits.count_failure(client, exchange.clock.unix_millis());
@@ -61,6 +64,10 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
     tracing::info!(target: "countersign_server::access", %id, method, route = route.text(), status = status.as_u16(), milliseconds, %client, "request");
     response
 }
+
+/// Marks the answer to an exchange that came to a token.
+#[derive(Clone, Copy)]
+pub(super) struct Issued;
 
 /// The pattern of the path. Never the path itself, in which anything may stand: also a token, by mistake.
 struct Route(Option<MatchedPath>);
@@ -82,6 +89,7 @@ impl Route {
         let asks_for_proof = route == "/oauth/introspect" || route.starts_with("/api/");
         match route {
             "/healthz" | "/readyz" => None,
+            "/oauth/token" => Some(Purpose::Exchange),
             "/api/v1/explain" | "/api/v1" | "/api/v1/openapi.json" => Some(Purpose::Anybodys),
             _ if asks_for_proof && headers.contains_key(header::AUTHORIZATION) => Some(Purpose::Proven),
             _ => Some(Purpose::Anybodys),

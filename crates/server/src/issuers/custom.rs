@@ -1,5 +1,7 @@
 //! Issuers that maintainers add while the server runs, where its operator lets them.
 
+use std::num::NonZeroU32;
+
 use countersign_core::{IssuerUrl, Provider, PublicUrl};
 use thiserror::Error;
 
@@ -12,6 +14,8 @@ use crate::config::IssuerSettings;
 pub struct CustomIssuers {
     /// The presets.
     pub presets: Vec<Provider>,
+    /// Exchanges of each: so many at once, and as many a minute; `None` for no limit.
+    pub exchanges_per_minute: Option<NonZeroU32>,
 }
 
 /// Why an issuer cannot be added.
@@ -70,6 +74,24 @@ impl CustomIssuers {
         own: &PublicUrl,
     ) -> Result<Issuer, String> {
         self.check(url, preset).map_err(|error| error.to_string())?;
-        Issuer::new(IssuerSettings::of_preset(url.clone(), preset), own)
+        let settings = IssuerSettings::of_preset(url.clone(), preset);
+        Issuer::new(IssuerSettings { exchanges_per_minute: self.exchanges_per_minute, ..settings }, own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_that_was_added_has_the_budget_that_the_operator_sets() {
+        let (url, own) =
+            ("https://ci.example.com".parse().unwrap(), "https://trust.example.com".parse().unwrap());
+        let budget = |exchanges_per_minute| {
+            let custom = CustomIssuers { presets: vec![Provider::Gitlab], exchanges_per_minute };
+            custom.issuer(&url, Provider::Gitlab, &own).unwrap().budget
+        };
+        assert!(budget(NonZeroU32::new(9)).is_some());
+        assert!(budget(None).is_none());
     }
 }

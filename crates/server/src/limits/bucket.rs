@@ -50,8 +50,17 @@ impl Rate {
     }
 
     /// Whether there is one, without taking it.
-    fn has_room(self, bucket: &Bucket, now: u64) -> Result<(), Duration> {
+    pub(super) fn has_room(self, bucket: &Bucket, now: u64) -> Result<(), Duration> {
         self.after_one(bucket.0.load(Ordering::Relaxed), now).map(drop)
+    }
+
+    /// Gives back one that was taken.
+    fn give_back(self, bucket: &Bucket) {
+        let each = self.each;
+        // A bucket that has filled up meanwhile takes no more than it holds: what is before now counts as now.
+        let _always_updated = bucket
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| Some(full_at.saturating_sub(each)));
     }
 
     /// When the bucket will be full if one is taken now; the error is how long there is none to take.
@@ -76,6 +85,13 @@ impl Buckets {
     /// Takes one of a key's, or says when there is one; `now` in milliseconds.
     pub(crate) fn take(&self, key: impl Hash, now: u64) -> Result<(), Duration> {
         self.rate.take(&self.bucket(key), now)
+    }
+
+    /// Gives back one that a key has taken.
+    pub(super) fn give_back(&self, key: impl Hash) {
+        if let Some(bucket) = self.of.get(&self.hasher.hash_one(key)) {
+            self.rate.give_back(&bucket);
+        }
     }
 
     /// Whether a key has one, without taking it.
@@ -119,6 +135,20 @@ mod tests {
         assert!((0..10).all(|_| buckets.has_room("a", START).is_ok()));
         assert!(buckets.take("a", START).is_ok());
         assert_eq!(buckets.has_room("a", START), Err(Duration::from_mins(1)));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_no_more() {
+        let buckets = Buckets::new(Rate::per_minute(3), 10);
+        for _ in 0..100 {
+            assert!(buckets.take("a", START).is_ok());
+            buckets.give_back("a");
+        }
+        assert_eq!(taken(&buckets, "a", START), 3);
+        buckets.give_back("a");
+        assert_eq!(taken(&buckets, "a", START), 1);
+        buckets.give_back("a");
+        assert_eq!(taken(&buckets, "a", START + 10_000_000), 3, "never more than the burst");
     }
 
     #[test]

@@ -44,19 +44,63 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
 async fn l3_an_address_that_asks_too_often_is_told_when_to_come_again() {
     let stage = stage("requests_per_address = 3").await;
     for _ in 0..3 {
-        assert_eq!(exchange(&stage, VICTIM, &stage.token()).await.0, 200);
+        assert_eq!(exchange(&stage, VICTIM, "forged").await.0, 400);
     }
     let (status, body, retry_after) = exchange(&stage, VICTIM, &stage.token()).await;
     assert_eq!((status, retry_after.as_deref()), (429, Some("20")));
     insta::assert_snapshot!(body, @r#"{"error":"slow_down","error_description":"this address sends more requests than one may; try again in 20 s"}"#);
     assert_eq!(exchange(&stage, "198.51.100.2", &stage.token()).await.0, 200, "another address");
-    let health = stage.http.get(format!("{}/healthz", stage.url)).header("x-forwarded-for", VICTIM);
-    assert_eq!(health.send().await.unwrap().status(), 200, "health checks cost nothing");
-    let unknown = stage.http.get(format!("{}/x", stage.url)).header("x-forwarded-for", VICTIM);
-    assert_eq!(answer(unknown).await.0, 429, "also where there is nothing");
+    let ask = async |path: &str| {
+        answer(stage.http.get(format!("{}{path}", stage.url)).header("x-forwarded-for", VICTIM)).await.0
+    };
+    assert_eq!(ask("/healthz").await, 200, "health checks cost nothing");
+    for expected in [404, 404, 404, 429] {
+        assert_eq!(
+            ask("/x").await,
+            expected,
+            "exchanges have a budget of their own; also where there is nothing"
+        );
+    }
     stage.clock.set(stage.now() + Duration::from_secs(20));
-    assert_eq!(exchange(&stage, VICTIM, &stage.token()).await.0, 200);
+    assert_eq!(exchange(&stage, VICTIM, "forged").await.0, 400);
     assert_eq!(exchange(&stage, VICTIM, &stage.token()).await.0, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l9_jobs_that_share_an_address_take_nothing_from_each_other() {
+    let stage = stage("requests_per_address = 3").await;
+    for _ in 0..20 {
+        assert_eq!(exchange(&stage, VICTIM, &stage.token()).await.0, 200);
+    }
+    for _ in 0..2 {
+        assert_eq!(exchange(&stage, VICTIM, "forged").await.0, 400);
+    }
+    for _ in 0..20 {
+        assert_eq!(exchange(&stage, VICTIM, &stage.token()).await.0, 200, "there is one place left for all");
+    }
+    assert_eq!(exchange(&stage, VICTIM, "forged").await.0, 400);
+    assert_eq!(exchange(&stage, VICTIM, "forged").await.0, 429, "and what was given back is no credit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l10_tenants_without_end_have_their_issuers_budget() {
+    let stage = Stage::with_both("limits.trusted_proxies = 1", "exchanges_per_minute = 5").await;
+    stage.trust(RESOURCE).await;
+    let gitlab = |tenant: u32| {
+        let mut claims = stage.simulator.gitlab().claims(stage.now());
+        claims.insert("aud".to_owned(), stage.url.as_str().into());
+        claims.insert("namespace_id".to_owned(), tenant.to_string().into());
+        stage.simulator.gitlab().sign(&claims)
+    };
+    for tenant in 0..5 {
+        assert_eq!(exchange(&stage, ATTACKER, &gitlab(tenant)).await.0, 400, "nobody trusts it");
+    }
+    let (status, body, retry_after) = exchange(&stage, ATTACKER, &gitlab(5)).await;
+    assert_eq!((status, retry_after.as_deref()), (429, Some("12")));
+    insta::assert_snapshot!(body, @r#"{"error":"slow_down","error_description":"the jobs of this issuer exchange more id tokens than all of one issuer's may; try again in 12 s"}"#);
+    for _ in 0..9 {
+        assert_eq!(exchange(&stage, VICTIM, &stage.token()).await.0, 200, "another issuer's");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,15 +191,14 @@ async fn l3_under_the_api_the_answer_is_a_problem() {
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!((&body["status"], &body["code"]), (&429.into(), &"rate_limited".into()), "{path}");
     }
-    assert_eq!(ask("/oauth/token").await.0, (429, "application/json".to_owned()));
+    assert_eq!(ask("/apiary").await.0, (429, "application/json".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_an_address_that_the_client_made_up_is_not_believed() {
     let stage = stage("requests_per_address = 2").await;
-    for (invention, expected) in [("10.0.0.1", 200), ("10.0.0.2", 200), ("10.0.0.3", 429)] {
-        let token = stage.token();
-        let status = exchange(&stage, &format!("{invention}, {VICTIM}"), &token).await.0;
+    for (invention, expected) in [("10.0.0.1", 400), ("10.0.0.2", 400), ("10.0.0.3", 429)] {
+        let status = exchange(&stage, &format!("{invention}, {VICTIM}"), "forged").await.0;
         assert_eq!(status, expected, "{invention}");
     }
 }

@@ -60,10 +60,15 @@ impl Stage {
 
     /// Starts with more configuration (keys before the issuers).
     pub(crate) async fn with(configuration: &str) -> Self {
+        Self::with_both(configuration, "").await
+    }
+
+    /// The same, and something for the issuer of the pretend GitLab.
+    pub(crate) async fn with_both(configuration: &str, gitlab: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let simulator = Simulator::start().await.unwrap();
         let clock = Arc::new(TestClock(AtomicU64::new(1_800_000_000_000)));
-        let text = configuration_text(configuration, &simulator);
+        let text = format!("{}{gitlab}\n", configuration_text(configuration, &simulator));
         let (url, app, metrics) = start(&text, folder.path(), Arc::clone(&clock)).await;
         Self { simulator, url, metrics, app, clock, folder, http: client() }
     }
