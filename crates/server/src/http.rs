@@ -26,6 +26,7 @@ pub use metrics::router as metrics_router;
 
 use crate::config::ErrorProfile;
 use crate::exchange::TokenExchange;
+use crate::signing::EncryptionKey;
 use api::Problem;
 
 /// What the endpoints share.
@@ -34,6 +35,8 @@ pub struct App {
     pub exchange: TokenExchange,
     /// How refusals of id tokens are coded.
     pub error_profile: ErrorProfile,
+    /// What the places in lists are encrypted with that callers get.
+    pub cursors: EncryptionKey,
     /// What was last seen of the store.
     pub readiness: Readiness,
 }

@@ -83,6 +83,7 @@ impl Server {
         };
         let store = store::open(&config.database, IfMissing::Make).await?;
         let encryption = encryption_key(&config, &surroundings, &*store).await?;
+        let cursors = encryption.for_purpose("places in lists")?;
         let issuer = own.as_str().parse()?;
         let audience = config.tokens.audience.clone().unwrap_or_else(|| Audience::from(&own));
         let (now, randomness) = (surroundings.clock.now(), &*surroundings.randomness);
@@ -110,8 +111,8 @@ impl Server {
             limits: Limits::new(&config.limits),
             metrics: Arc::clone(&metrics),
         };
-        let app =
-            Arc::new(App { exchange, error_profile: config.error_profile, readiness: Readiness::default() });
+        let (error_profile, readiness) = (config.error_profile, Readiness::default());
+        let app = Arc::new(App { exchange, error_profile, cursors, readiness });
         Ok(Self {
             app,
             listener,

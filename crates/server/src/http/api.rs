@@ -18,6 +18,7 @@ mod exchanges;
 mod explain;
 mod input;
 mod issuers;
+mod list;
 mod page;
 mod problem;
 mod publishers;

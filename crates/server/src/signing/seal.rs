@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -11,7 +12,10 @@ use zeroize::Zeroizing;
 use crate::clock::Randomness;
 
 /// The key that signing keys are encrypted with: AES-256-GCM, kept outside the database.
-pub struct EncryptionKey(LessSafeKey);
+pub struct EncryptionKey {
+    key: LessSafeKey,
+    others: hmac::Key,
+}
 
 /// Why signing keys cannot be encrypted or decrypted.
 #[derive(Debug, Error)]
@@ -69,7 +73,19 @@ impl EncryptionKey {
             let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
             *byte = digit(pair[0]).zip(digit(pair[1])).map(|(high, low)| high << 4 | low).ok_or_else(form)?;
         }
-        UnboundKey::new(&AES_256_GCM, &*bytes).map(|key| Self(LessSafeKey::new(key))).map_err(|_| form())
+        Self::of(&bytes).ok_or_else(form)
+    }
+
+    fn of(bytes: &[u8; 32]) -> Option<Self> {
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?);
+        Some(Self { key, others: hmac::Key::new(hmac::HMAC_SHA256, bytes) })
+    }
+
+    /// A key for something else, which all nodes have as they have this one, and which says nothing of it.
+    pub fn for_purpose(&self, purpose: &str) -> Result<Self, EncryptionKeyError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        bytes.copy_from_slice(hmac::sign(&self.others, purpose.as_bytes()).as_ref());
+        Self::of(&bytes).ok_or(EncryptionKeyError::Wrong)
     }
 
     /// Reads the key file; makes it, readable by its owner only, unless keys exist that another one encrypted.
@@ -98,7 +114,7 @@ impl EncryptionKey {
     }
 
     /// Encrypts: a random nonce, then the ciphertext with its tag. `context` must be the same when it is opened.
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         plain: &[u8],
         context: &[u8],
@@ -107,14 +123,14 @@ impl EncryptionKey {
         let mut nonce = [0; NONCE_LEN];
         randomness.fill(&mut nonce);
         let mut text = plain.to_vec();
-        self.0
+        self.key
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut text)
             .map_err(|_| EncryptionKeyError::Wrong)?;
         Ok([&nonce[..], &text].concat())
     }
 
     /// Decrypts what [`EncryptionKey::seal`] made.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         sealed: &[u8],
         context: &[u8],
@@ -122,7 +138,7 @@ impl EncryptionKey {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(EncryptionKeyError::Wrong)?;
         let mut text = Zeroizing::new(text.to_vec());
         let length = self
-            .0
+            .key
             .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut text)
             .map_err(|_| EncryptionKeyError::Wrong)?
             .len();
@@ -180,6 +196,11 @@ mod tests {
         assert!(again.open(b"", b"kid").is_err());
         let other = EncryptionKey::from_hex(&"0".repeat(64).into(), "the test").unwrap();
         assert!(other.open(&sealed, b"kid").is_err());
+        let derived = key.for_purpose("lists").unwrap();
+        assert!(derived.open(&sealed, b"kid").is_err());
+        let sealed = derived.seal(b"x", b"", &SystemRandomness).unwrap();
+        assert_eq!(&*again.for_purpose("lists").unwrap().open(&sealed, b"").unwrap(), b"x", "on every node");
+        assert!(again.for_purpose("other").unwrap().open(&sealed, b"").is_err());
     }
 
     #[test]

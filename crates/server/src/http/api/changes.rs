@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 
 use super::Reading;
 use super::caller::Caller;
-use super::input::{Parameters, page};
+use super::input::Parameters;
+use super::list::List;
 use super::problem::Problem;
 use crate::http::App;
 use crate::store::{Change, ChangeFilter};
@@ -88,10 +89,11 @@ async fn list(
     let ListParameters { resource, target, actor, since, until, after, limit } = wanted;
     let (since, until) = (since.map(UnixTime::from_seconds), until.map(UnixTime::from_seconds));
     let filter = ChangeFilter { resource, target, actor, since, until, within: caller.horizon() };
-    let part = app.exchange.store.changes(&filter, &page(after, limit)?).await?;
+    let page = List::Changes.page(&app, after.as_deref(), limit)?;
+    let part = app.exchange.store.changes(&filter, &page).await?;
     Ok(Answer(ChangeList {
         changes: part.entries.into_iter().map(ChangeView::of).collect(),
-        next: part.next,
+        next: List::Changes.next(&app, part.next)?,
     }))
 }
 

@@ -14,7 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::Caller;
-use super::input::{Id, Parameters, page};
+use super::input::{Id, Parameters};
+use super::list::List;
 use super::problem::Problem;
 use super::publishers::{ConditionValue, WarningView};
 use super::{Changing, Reading};
@@ -138,9 +139,10 @@ async fn list(
         live_at: None,
         within: caller.horizon(),
     };
-    let part = app.exchange.store.exchanges(&filter, &page(wanted.after, wanted.limit)?).await?;
+    let page = List::Exchanges.page(&app, wanted.after.as_deref(), wanted.limit)?;
+    let part = app.exchange.store.exchanges(&filter, &page).await?;
     let exchanges = part.entries.into_iter().map(ExchangeView::of).collect();
-    Ok(Answer(ExchangeList { exchanges, next: part.next }))
+    Ok(Answer(ExchangeList { exchanges, next: List::Exchanges.next(&app, part.next)? }))
 }
 
 /// Shows an exchange.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::http::body;
-use crate::store::{IdempotencyKey, Page};
+use crate::store::IdempotencyKey;
 
 /// Bytes of a body: an id token, or a publisher with all that one may demand.
 const MAX_BODY: usize = 32 * 1024;
@@ -97,16 +97,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
         path.map(|path| Self(path.0)).map_err(|error| Problem::malformed(error.body_text()))
-    }
-}
-
-/// Makes a page of what lists take.
-pub(super) fn page(after: Option<String>, limit: Option<u32>) -> Result<Page, Problem> {
-    let limit = limit.unwrap_or(100);
-    if (1..=1000).contains(&limit) {
-        Ok(Page { after, limit })
-    } else {
-        Err(Problem::malformed(format!("limit: expected 1 to 1000, found {limit}")))
     }
 }
 

@@ -111,6 +111,15 @@ impl Problem {
         Self { retry_after: error.retry_after(), ..Self::new(status, error.code(), error.to_string()) }
     }
 
+    /// It is not the caller's fault.
+    pub(super) fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "the server's database does not do it at the moment; try again",
+        )
+    }
+
     /// The same problem, about a part of what was sent.
     pub(super) fn about(self, what: &str) -> Self {
         Self { detail: format!("{what}: {}", self.detail), ..self }
@@ -143,11 +152,7 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request to the API was not done");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "the server's database does not do it at the moment; try again",
-        )
+        Self::unavailable()
     }
 }
 

@@ -19,7 +19,8 @@ mod changes;
 mod view;
 
 use super::caller::Caller;
-use super::input::{Id, Json, Parameters, expected_revision, page};
+use super::input::{Id, Json, Parameters, expected_revision};
+use super::list::List;
 use super::problem::Problem;
 use super::{Changing, Reading};
 use crate::http::App;
@@ -83,9 +84,10 @@ async fn list(
     let ListParameters { resource, issuer, state, unused_since, after, limit } = wanted;
     let unused_since = unused_since.map(UnixTime::from_seconds);
     let filter = PublisherFilter { resource, issuer, state, unused_since, within: caller.horizon() };
-    let part = app.exchange.store.publishers(&filter, &page(after, limit)?).await?;
+    let page = List::Publishers.page(&app, after.as_deref(), limit)?;
+    let part = app.exchange.store.publishers(&filter, &page).await?;
     let publishers = part.entries.iter().map(|listed| PublisherView::of(listed, &app)).collect();
-    Ok(Answer(PublisherList { publishers, next: part.next }))
+    Ok(Answer(PublisherList { publishers, next: List::Publishers.next(&app, part.next)? }))
 }
 
 /// A publisher, and what was made of what was sent.

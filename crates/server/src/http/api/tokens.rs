@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 
 use super::caller::Caller;
 use super::exchanges::{ExchangeView, visible};
-use super::input::{Id, Parameters, page};
+use super::input::{Id, Parameters};
+use super::list::List;
 use super::problem::Problem;
 use super::{Changing, Reading};
 use crate::http::App;
@@ -64,9 +65,10 @@ async fn list(
         within: caller.horizon(),
         ..ExchangeFilter::default()
     };
-    let part = app.exchange.store.exchanges(&filter, &page(wanted.after, wanted.limit)?).await?;
+    let page = List::Tokens.page(&app, wanted.after.as_deref(), wanted.limit)?;
+    let part = app.exchange.store.exchanges(&filter, &page).await?;
     let tokens = part.entries.into_iter().map(ExchangeView::of).collect();
-    Ok(Answer(TokenList { tokens, next: part.next }))
+    Ok(Answer(TokenList { tokens, next: List::Tokens.next(&app, part.next)? }))
 }
 
 /// Revokes a token by its id (its `jti`). One that has been revoked stays revoked.
