@@ -70,6 +70,14 @@ pub trait Store: Send + Sync {
         once: Option<IdempotencyKey>,
     ) -> Result<Result<Vec<ListedPublisher>, Conflict>, StoreError>;
 
+    /// What a request with that key came to when it was made before: what [`Store::change_publishers`] would return for it,
+    /// whatever it asks for; `None` if it was not made.
+    async fn repeated(
+        &self,
+        author: &Author,
+        once: &IdempotencyKey,
+    ) -> Result<Option<Result<Vec<ListedPublisher>, Conflict>>, StoreError>;
+
     /// Records an exchange. When it returns, the record is on disk; a grant counts only if it says [`Verdict::Recorded`].
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError>;
 

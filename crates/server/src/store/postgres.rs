@@ -200,6 +200,14 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn repeated(
+        &self,
+        author: &Author,
+        once: &IdempotencyKey,
+    ) -> Result<Option<Result<Vec<ListedPublisher>, Conflict>>, StoreError> {
+        idempotency::repeated(&self.database, author, once).await
+    }
+
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
         self.recorder.record(exchange).await
     }

@@ -258,6 +258,15 @@ impl Store for SqliteStore {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    async fn repeated(
+        &self,
+        author: &Author,
+        once: &IdempotencyKey,
+    ) -> Result<Option<Result<Vec<ListedPublisher>, Conflict>>, StoreError> {
+        let (author, once) = (author.clone(), once.clone());
+        self.read(move |connection| changes::repeated(connection, &author, &once)).await
+    }
+
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
         let (reply, verdict) = oneshot::channel();
         self.writer.submit(Job::record(exchange, reply))?;

@@ -269,6 +269,10 @@ async fn a_creation_that_is_sent_twice_happens_once(store: &dyn Store) {
     assert_eq!(in_force(store, RESOURCE, 1).await, std::slice::from_ref(&first.id));
     let other = store.change_publishers(vec![adding(&retry)], &owner(2), key(2)).await.unwrap();
     assert_eq!(other.unwrap_err(), Conflict::KeyReused);
+    let asked = async |request: u8, of: Author| store.repeated(&of, &key(request).unwrap()).await.unwrap();
+    assert_eq!(asked(1, owner(2)).await.unwrap().unwrap()[0].id(), &first.id);
+    assert_eq!(asked(2, owner(2)).await.unwrap().unwrap_err(), Conflict::KeyReused);
+    assert!(asked(1, command(2)).await.is_none() && asked(1, owner(86_400)).await.is_none());
     // A retry that comes after a removal brings nothing back.
     make(store, vec![PublisherChange::Remove { id: first.id, expected: None }], &owner(3)).await;
     let late = store.change_publishers(vec![adding(&retry)], &owner(4), key(1)).await.unwrap().unwrap();
@@ -524,7 +528,6 @@ async fn lists_come_in_parts(store: &dyn Store) {
     assert!(store.publishers(&disabled, &Page::first(10)).await.unwrap().entries.is_empty());
 }
 
-/// A claim may hold any text, a NUL too, for which PostgreSQL's texts have no place: JSON writes it with other letters.
 async fn live_tokens_are_counted(store: &dyn Store) {
     let publisher = publisher(RESOURCE);
     make(store, vec![adding(&publisher)], &command(0)).await;
@@ -560,6 +563,7 @@ async fn who_watches_sees_every_batch(store: &dyn Store) {
     assert!(sizes.iter().all(|size| (1..=256).contains(size)), "{sizes:?}");
 }
 
+/// A claim may hold any text, a NUL too, for which PostgreSQL's texts have no place: JSON writes it with other letters.
 async fn what_json_can_say_is_kept_as_it_is(store: &dyn Store) {
     let publisher = publisher(RESOURCE);
     make(store, vec![adding(&publisher)], &command(0)).await;

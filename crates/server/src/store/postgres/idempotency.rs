@@ -1,12 +1,13 @@
 //! Creations that may be sent twice but happen once.
 
 use countersign_core::publisher::PublisherId;
+use tokio_postgres::Row;
 
 use super::connections::column;
-use super::race;
 use super::session::Session;
+use super::{Database, publishers, race};
 use crate::store::column::to_text;
-use crate::store::{Author, Conflict, IdempotencyKey, StoreError};
+use crate::store::{Author, Conflict, IdempotencyKey, ListedPublisher, StoreError};
 
 /// Finds what an idempotency key was used for.
 pub(super) const FIND_KEY: &str =
@@ -30,12 +31,35 @@ pub(super) async fn find(
     key: &IdempotencyKey,
 ) -> Result<Option<Result<Vec<PublisherId>, Conflict>>, StoreError> {
     let actor = author.actor.to_string();
-    let found = session.first(FIND_KEY, &[&actor, &key.key, &(author.at.as_seconds() - MEMORY)]).await?;
-    let Some(row) = found else { return Ok(None) };
-    if column::<&[u8]>(&row, 0)? != key.request {
-        return Ok(Some(Err(Conflict::KeyReused)));
+    let found = session.query(FIND_KEY, &[&actor, &key.key, &(author.at.as_seconds() - MEMORY)]).await?;
+    found.first().map(|row| used_for(row, key)).transpose()
+}
+
+/// What a request that was made before came to.
+pub(super) async fn repeated(
+    database: &Database,
+    author: &Author,
+    key: &IdempotencyKey,
+) -> Result<Option<Result<Vec<ListedPublisher>, Conflict>>, StoreError> {
+    let actor = author.actor.to_string();
+    let found = database.query(FIND_KEY, &[&actor, &key.key, &(author.at.as_seconds() - MEMORY)]).await?;
+    let ids = match found.first().map(|row| used_for(row, key)).transpose()? {
+        Some(Ok(ids)) => ids,
+        Some(Err(conflict)) => return Ok(Some(Err(conflict))),
+        None => return Ok(None),
+    };
+    let mut shown = Vec::with_capacity(ids.len());
+    for id in &ids {
+        shown.extend(publishers::one(database, id).await?);
     }
-    serde_json::from_str(column(&row, 1)?).map(|ids| Some(Ok(ids))).map_err(StoreError::unreadable)
+    Ok(Some(Ok(shown)))
+}
+
+fn used_for(row: &Row, key: &IdempotencyKey) -> Result<Result<Vec<PublisherId>, Conflict>, StoreError> {
+    if column::<&[u8]>(row, 0)? != key.request {
+        return Ok(Err(Conflict::KeyReused));
+    }
+    serde_json::from_str(column(row, 1)?).map(Ok).map_err(StoreError::unreadable)
 }
 
 /// Fails for a race if another node has used the key since it was looked for: made again, the change finds it.

@@ -2,7 +2,7 @@
 
 use countersign_core::publisher::{PublisherId, PublisherState, Revision};
 use countersign_core::{Publisher, UnixTime};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::{Value, json};
 
 use super::journal::Journal;
@@ -32,11 +32,10 @@ pub(super) fn make(
     changes: &[PublisherChange],
     once: Option<&IdempotencyKey>,
 ) -> Result<Vec<ListedPublisher>, Stop> {
-    let mut ids = match once.map(|key| idempotency::find(transaction, author, key)).transpose()?.flatten() {
-        Some(Ok(ids)) => return Ok(shown(transaction, &ids)?),
-        Some(Err(conflict)) => return Err(Stop::Conflict(conflict)),
-        None => Vec::new(),
-    };
+    if let Some(made) = once.map(|key| repeated(transaction, author, key)).transpose()?.flatten() {
+        return made.map_err(Stop::Conflict);
+    }
+    let mut ids = Vec::new();
     for change in changes {
         match change {
             PublisherChange::Add { publisher, pending_until } => {
@@ -89,8 +88,21 @@ pub(super) fn make(
     Ok(shown(transaction, &ids)?)
 }
 
-fn shown(transaction: &Transaction<'_>, ids: &[PublisherId]) -> Result<Vec<ListedPublisher>, StoreError> {
-    ids.iter().filter_map(|id| one(transaction, id).transpose()).collect()
+/// What a request that was made before came to.
+pub(super) fn repeated(
+    connection: &Connection,
+    author: &Author,
+    once: &IdempotencyKey,
+) -> Result<Option<Result<Vec<ListedPublisher>, Conflict>>, StoreError> {
+    match idempotency::find(connection, author, once)? {
+        Some(Ok(ids)) => shown(connection, &ids).map(|shown| Some(Ok(shown))),
+        Some(Err(conflict)) => Ok(Some(Err(conflict))),
+        None => Ok(None),
+    }
+}
+
+fn shown(connection: &Connection, ids: &[PublisherId]) -> Result<Vec<ListedPublisher>, StoreError> {
+    ids.iter().filter_map(|id| one(connection, id).transpose()).collect()
 }
 
 fn add(

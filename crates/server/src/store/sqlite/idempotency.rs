@@ -1,7 +1,7 @@
 //! Creations that may be sent twice but happen once.
 
 use countersign_core::publisher::PublisherId;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::store::column;
 use crate::store::{Author, Conflict, IdempotencyKey, StoreError};
@@ -11,11 +11,11 @@ const MEMORY: i64 = 24 * 60 * 60;
 
 /// What the key was used for by this actor: the publishers that came of it, or a conflict with another request.
 pub(super) fn find(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     author: &Author,
     key: &IdempotencyKey,
 ) -> Result<Option<Result<Vec<PublisherId>, Conflict>>, StoreError> {
-    let found: Option<(Vec<u8>, String)> = transaction
+    let found: Option<(Vec<u8>, String)> = connection
         .prepare_cached(
             "SELECT request, publishers FROM idempotency_keys WHERE actor = ?1 AND key = ?2 AND at > ?3",
         )?

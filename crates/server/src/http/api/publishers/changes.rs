@@ -98,13 +98,27 @@ pub(super) async fn apply(
         )));
     }
     caller.may_change_so_many(&app, body.value.changes.len())?;
-    let mut changes = Vec::with_capacity(body.value.changes.len());
-    for (number, change) in body.value.changes.into_iter().enumerate() {
-        let change = understood(&caller, &app, change).await;
+    let (store, author) = (&app.exchange.store, caller.author());
+    let made = match (all_understood(&caller, &app, body.value.changes).await, once) {
+        (Ok(changes), once) => store.change_publishers(changes, &author, once).await??,
+        // What it removes is not there any more, perhaps because it was made before: then it is answered as it was.
+        (Err(problem), Some(key)) => store.repeated(&author, &key).await?.ok_or(problem)??,
+        (Err(problem), None) => return Err(problem),
+    };
+    Ok(Answer(Changed { publishers: made.iter().map(|listed| PublisherView::of(listed, &app)).collect() }))
+}
+
+async fn all_understood(
+    caller: &Caller,
+    app: &App,
+    requested: Vec<RequestedChange>,
+) -> Result<Vec<PublisherChange>, Problem> {
+    let mut changes = Vec::with_capacity(requested.len());
+    for (number, change) in requested.into_iter().enumerate() {
+        let change = understood(caller, app, change).await;
         changes.push(change.map_err(|problem| problem.about(&format!("change {number}")))?);
     }
-    let made = app.exchange.store.change_publishers(changes, &caller.author(), once).await??;
-    Ok(Answer(Changed { publishers: made.iter().map(|listed| PublisherView::of(listed, &app)).collect() }))
+    Ok(changes)
 }
 
 async fn understood(caller: &Caller, app: &App, change: RequestedChange) -> Result<PublisherChange, Problem> {
