@@ -44,7 +44,7 @@ mod vercel;
 pub use address::{Address, AddressError};
 pub use cautions::Cautions;
 pub use field::{Case, Field};
-pub use pin::Pin;
+pub use pin::{Marks, Pin};
 pub use preset::{Defaults, Event, Preset};
 
 use crate::issuer::IssuerUrl;

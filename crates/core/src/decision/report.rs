@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::check::{self, Actual, Check};
 use super::identity;
+use crate::provider::Marks;
 use crate::publisher::{Publisher, PublisherId, PublisherState, Rules};
 use crate::resource::Resource;
 use crate::statement::Statement;
@@ -102,8 +103,8 @@ fn examine_rules(rules: &Rules, statement: &Statement) -> (Vec<Check>, bool) {
     checks.extend(rules.conditions().iter().map(|condition| check::condition(condition, statement)));
     let first_pin = checks.len();
     checks.extend(rules.pins().map(|(claim, id)| check::pin(claim, id, rules, statement)));
-    // The first pin of a preset is the repository's own; its owner's alone would prove too little.
-    let own = rules.provider().preset().pins.first();
+    // Its owner's id alone would prove too little.
+    let own = rules.provider().preset().pins.iter().find(|pin| pin.marks == Marks::Place);
     let is_own = own.is_some_and(|pin| rules.has_given_pin(pin.claim));
     let known = rules.pins().zip(&checks[first_pin..]).filter(|((_, id), _)| id.is_some());
     let proven = is_own && known.into_iter().all(|(_, check)| check.passed());

@@ -14,7 +14,7 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://login.microsoftonline.com/*/v2.0", "https://sts.windows.net/*/"],
     fields: &[Field::new("identity", "oid", parse_uuid).single().id()],
-    pins: &[Pin::uuid("oid", "identity"), Pin::uuid("tid", "identity")],
+    pins: &[Pin::uuid("oid", "identity").of_place(), Pin::uuid("tid", "identity")],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| rules.has_field("identity") || rules.has_given_pin("oid"),

@@ -25,7 +25,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("branch", "rpo_ref", parse_ref_name).read_by(branch).shorthand(branch_of_ref).guarded(),
         Field::new("tag", "rpo_ref", parse_ref_name).read_by(tag).shorthand(tag_of_ref).guarded(),
     ],
-    pins: &[Pin::uuid("prj_id", "project"), Pin::uuid("org_id", "project")],
+    pins: &[Pin::uuid("prj_id", "project").of_place(), Pin::uuid("org_id", "project")],
     event: None,
     guard: |_, _| None,
     names_tenant: |_| true,

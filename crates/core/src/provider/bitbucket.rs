@@ -27,7 +27,7 @@ pub(super) const PRESET: Preset = Preset {
             .guarded(),
     ],
     pins: &[
-        Pin::braced_uuid("repositoryUuid", "repository"),
+        Pin::braced_uuid("repositoryUuid", "repository").of_place(),
         Pin::braced_uuid("workspaceUuid", "repository"),
     ],
     event: None,

@@ -29,7 +29,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("tag", "build_tag", parse_ref_name).shorthand(tag_of_ref).guarded(),
         Field::new("step", "step_key", parse_name),
     ],
-    pins: &[Pin::uuid("pipeline_id", "pipeline"), Pin::uuid("organization_id", "organization")],
+    pins: &[Pin::uuid("pipeline_id", "pipeline").of_place(), Pin::uuid("organization_id", "organization")],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| {

@@ -37,7 +37,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("origin", ORIGIN, parse_name).single().in_address(origin),
         Field::new("ref", "oidc.circleci.com/vcs-ref", parse_reference).shorthand(branch_of_name).guarded(),
     ],
-    pins: &[Pin::uuid(PROJECT, "project"), Pin::uuid(ORGANIZATION, "project")],
+    pins: &[Pin::uuid(PROJECT, "project").of_place(), Pin::uuid(ORGANIZATION, "project")],
     event: None,
     guard: ssh_rerun,
     names_tenant,

@@ -20,7 +20,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("pipeline", "pipeline_name", parse_name).single(),
         Field::new("ref", "scm_ref", parse_ref_name).read_by(reference).guarded(),
     ],
-    pins: &[Pin::opaque("pipeline_id", "pipeline"), Pin::opaque("account_id", "account")],
+    pins: &[Pin::opaque("pipeline_id", "pipeline").of_place(), Pin::opaque("account_id", "account")],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| {

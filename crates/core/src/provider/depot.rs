@@ -38,7 +38,7 @@ pub(super) const PRESET: Preset = Preset {
             .guarded(),
     ],
     pins: &[
-        Pin::decimal("repository_id", "repository"),
+        Pin::decimal("repository_id", "repository").of_place(),
         Pin::decimal("repository_owner_id", "repository"),
         Pin::opaque("org_id", "repository"),
     ],

@@ -26,7 +26,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("template", "templateId", parse_opaque_id).id(),
         Field::new("environment", "environmentName", parse_name).guarded(),
     ],
-    pins: &[Pin::opaque("projectId", "project"), Pin::opaque("organizationId", "project")],
+    pins: &[Pin::opaque("projectId", "project").of_place(), Pin::opaque("organizationId", "project")],
     event: Some(Event {
         claim: "deploymentType",
         refused: &["prPlan"],

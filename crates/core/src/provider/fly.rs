@@ -18,7 +18,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("app", "app_name", parse_slug).single(),
         Field::new("organization", "org_id", parse_opaque_id).single().id(),
     ],
-    pins: &[Pin::opaque("app_id", "app"), Pin::opaque("org_id", "app")],
+    pins: &[Pin::opaque("app_id", "app").of_place(), Pin::opaque("org_id", "app")],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| {

@@ -36,7 +36,10 @@ pub(super) const PRESET: Preset = Preset {
             .guarded(),
         Field::new("workflow", "workflow", parse_workflow).in_address(address::workflow),
     ],
-    pins: &[Pin::decimal("repository_id", "repository"), Pin::decimal("repository_owner_id", "repository")],
+    pins: &[
+        Pin::decimal("repository_id", "repository").of_place(),
+        Pin::decimal("repository_owner_id", "repository"),
+    ],
     event: Some(Event { claim: "event_name", refused: &["pull_request_target"], reason: FOREIGN_INPUT }),
     guard: |_, _| None,
     names_tenant: |rules| {

@@ -40,7 +40,10 @@ pub(super) const PRESET: Preset = Preset {
             .guarded(),
         Field::new("workflow", "workflow_ref", parse_file).read_by(workflow).in_address(address::workflow),
     ],
-    pins: &[Pin::decimal("repository_id", "repository"), Pin::decimal("repository_owner_id", "repository")],
+    pins: &[
+        Pin::decimal("repository_id", "repository").of_place(),
+        Pin::decimal("repository_owner_id", "repository"),
+    ],
     event: Some(Event {
         claim: "event_name",
         refused: &["pull_request_target", "workflow_run"],

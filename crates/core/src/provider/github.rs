@@ -54,7 +54,10 @@ pub(super) const PRESET: Preset = Preset {
             .read_by(workflow),
         Field::new("environment", "environment", parse_environment).folding().guarded(),
     ],
-    pins: &[Pin::decimal("repository_id", "repository"), Pin::decimal("repository_owner_id", "repository")],
+    pins: &[
+        Pin::decimal("repository_id", "repository").of_place(),
+        Pin::decimal("repository_owner_id", "repository"),
+    ],
     event: Some(Event {
         claim: "event_name",
         refused: &["pull_request_target", "workflow_run"],

@@ -26,7 +26,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("workflow", "ci_config_ref_uri", parse_config_path).in_address(file).read_by(config_path),
         Field::new("environment", "environment", parse_environment).guarded(),
     ],
-    pins: &[Pin::decimal("project_id", "project"), Pin::decimal("namespace_id", "project")],
+    pins: &[Pin::decimal("project_id", "project").of_place(), Pin::decimal("namespace_id", "project")],
     event: Some(Event {
         claim: "pipeline_source",
         // A child of a merge request's pipeline has its claims, but calls itself `parent_pipeline`.

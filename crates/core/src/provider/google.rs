@@ -21,7 +21,7 @@ pub(super) const PRESET: Preset = Preset {
     issuers: &[],
     issuer_forms: &["https://accounts.google.com"],
     fields: &[Field::new("service-account", "email", parse_email).single().read_by(verified_email)],
-    pins: &[Pin::decimal("sub", "service-account")],
+    pins: &[Pin::decimal("sub", "service-account").of_place()],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| {

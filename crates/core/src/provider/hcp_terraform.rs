@@ -24,7 +24,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("phase", "terraform_run_phase", parse_name).guarded(),
     ],
     pins: &[
-        Pin::opaque("terraform_workspace_id", "workspace"),
+        Pin::opaque("terraform_workspace_id", "workspace").of_place(),
         Pin::opaque("terraform_project_id", "project"),
         Pin::opaque("terraform_organization_id", "organization"),
     ],

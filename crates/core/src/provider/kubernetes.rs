@@ -33,7 +33,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("namespace", CLAIM, parse_slug).single().read_by(namespace),
         Field::new("service-account", CLAIM, parse_slug).single().read_by(service_account),
     ],
-    pins: &[Pin::uuid("kubernetes.io/serviceaccount/uid", "service-account").read_by(uid)],
+    pins: &[Pin::uuid("kubernetes.io/serviceaccount/uid", "service-account").of_place().read_by(uid)],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| {

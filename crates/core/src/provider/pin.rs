@@ -12,6 +12,8 @@ pub struct Pin {
     pub claim: &'static str,
     /// The field whose condition makes it be learned at first use.
     pub learned_with: &'static str,
+    /// What a run has in common with others of that id.
+    pub marks: Marks,
     /// Whether a text can be such an id.
     pub is_id: fn(&str) -> bool,
     /// What an id looks like, for messages.
@@ -20,25 +22,54 @@ pub struct Pin {
     pub read: Read,
 }
 
+/// What runs of one id have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marks {
+    /// The place that they come from: a repository, project, pipeline, app or identity of a machine. A run with the place's id
+    /// may know what a publisher of that place demands (invariant 10).
+    Place,
+    /// Whose account they run in. It limits who may come, but many who share an account are strangers to each other.
+    Account,
+}
+
 impl Pin {
+    /// The same, as the id of the place that runs come from.
+    pub(super) const fn of_place(self) -> Self {
+        Self { marks: Marks::Place, ..self }
+    }
+
     /// A number.
     pub(super) const fn decimal(claim: &'static str, learned_with: &'static str) -> Self {
-        Self { claim, learned_with, is_id: is_decimal_id, form: "1 to 20 digits", read: text }
+        Self {
+            claim,
+            learned_with,
+            marks: Marks::Account,
+            is_id: is_decimal_id,
+            form: "1 to 20 digits",
+            read: text,
+        }
     }
 
     /// A UUID.
     pub(super) const fn uuid(claim: &'static str, learned_with: &'static str) -> Self {
-        Self { claim, learned_with, is_id: is_uuid, form: UUID, read: text }
+        Self { claim, learned_with, marks: Marks::Account, is_id: is_uuid, form: UUID, read: text }
     }
 
     /// A UUID in braces, which are part of it.
     pub(super) const fn braced_uuid(claim: &'static str, learned_with: &'static str) -> Self {
-        Self { claim, learned_with, is_id: is_braced_uuid, form: BRACED_UUID, read: text }
+        Self {
+            claim,
+            learned_with,
+            marks: Marks::Account,
+            is_id: is_braced_uuid,
+            form: BRACED_UUID,
+            read: text,
+        }
     }
 
     /// A text of which nothing is known but that its provider never gives it twice.
     pub(super) const fn opaque(claim: &'static str, learned_with: &'static str) -> Self {
-        Self { claim, learned_with, is_id: is_opaque_id, form: OPAQUE, read: text }
+        Self { claim, learned_with, marks: Marks::Account, is_id: is_opaque_id, form: OPAQUE, read: text }
     }
 
     /// The same, read otherwise than as the whole claim.

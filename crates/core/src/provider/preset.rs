@@ -26,8 +26,8 @@ pub struct Preset {
     pub issuer_forms: &'static [&'static str],
     /// Friendly fields that a publisher's conditions may name.
     pub fields: &'static [Field],
-    /// Immutable ids that a publisher is held to, from the most particular (the repository's own: it proves where a run
-    /// comes from) to the most general (whose it is: it is what limits are counted by).
+    /// Immutable ids that a publisher is held to, from the most particular (the repository's own, if the provider has one: it
+    /// proves where a run comes from) to the most general (whose it is: it is what limits are counted by).
     pub pins: &'static [Pin],
     /// The claim that says what started the run, and which values are refused unless a publisher allows them by name.
     pub event: Option<Event>,

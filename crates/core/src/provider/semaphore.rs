@@ -26,7 +26,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("branch", "branch", parse_ref_name).read_by(branch).shorthand(branch_of_ref).guarded(),
         Field::new("tag", "tag", parse_ref_name).read_by(tag).shorthand(tag_of_ref).guarded(),
     ],
-    pins: &[Pin::uuid("prj_id", "project"), Pin::uuid("org_id", "project")],
+    pins: &[Pin::uuid("prj_id", "project").of_place(), Pin::uuid("org_id", "project")],
     event: Some(Event {
         claim: "job_type",
         refused: &["debug_job", "project_debug_job"],

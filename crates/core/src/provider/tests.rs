@@ -1,6 +1,6 @@
 //! What holds for all presets.
 
-use super::Provider;
+use super::{Marks, Provider};
 use crate::issuer::IssuerUrl;
 
 fn check(issuer: &str, expected: Option<Provider>) {
@@ -82,6 +82,25 @@ fn presets_are_sound() {
             );
         }
         assert!(preset.defaults.max_exchanges > 0 && !preset.defaults.algorithms.is_empty());
+    }
+}
+
+#[test]
+fn a_preset_has_one_id_of_the_place_that_runs_come_from_or_none() {
+    let without = [
+        Provider::Aws,
+        Provider::Bitrise,
+        Provider::Generic,
+        Provider::Modal,
+        Provider::Spacelift,
+        Provider::Spiffe,
+    ];
+    for provider in Provider::ALL {
+        let pins = provider.preset().pins;
+        let places: Vec<usize> = (0..pins.len()).filter(|index| pins[*index].marks == Marks::Place).collect();
+        // More particular than that nothing is.
+        let expected = if without.contains(&provider) { vec![] } else { vec![0] };
+        assert_eq!(places, expected, "{provider}");
     }
 }
 

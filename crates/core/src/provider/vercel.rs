@@ -19,7 +19,7 @@ pub(super) const PRESET: Preset = Preset {
         Field::new("project", "project_id", parse_opaque_id).single().id(),
         Field::new("environment", "environment", parse_environment).guarded(),
     ],
-    pins: &[Pin::opaque("project_id", "project"), Pin::opaque("owner_id", "project")],
+    pins: &[Pin::opaque("project_id", "project").of_place(), Pin::opaque("owner_id", "project")],
     event: None,
     guard: |_, _| None,
     names_tenant: |rules| {

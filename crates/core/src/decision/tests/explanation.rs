@@ -315,3 +315,16 @@ proptest! {
         prop_assert_eq!(explanation.publishers().len() + explanation.elsewhere().len(), publishers.len());
     }
 }
+
+#[test]
+fn invariant_10_who_only_shares_an_account_is_a_stranger() {
+    let claims = json!({ "workspace_id": "ac-1", "app_id": "ap-1" });
+    let issuer = "https://oidc.modal.com";
+    let own = Case::new(Provider::Modal, issuer, &[("app", "ap-1")], claims).pin("workspace_id", "ac-1");
+    let neighbour = own.clone().claim("app_id", json!("ap-2"));
+    let told = |publishers: &[Publisher]| {
+        explain_to_caller(&resource(), publishers, &neighbour.token(), Provider::Modal)
+    };
+    assert!(told(&[trusting(1, &own)]).report().is_none());
+    assert_eq!(told(&[trusting(1, &own)]).message(), told(&[]).message());
+}
