@@ -81,6 +81,9 @@ pub trait Store: Send + Sync {
     /// Records an exchange. When it returns, the record is on disk; a grant counts only if it says [`Verdict::Recorded`].
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError>;
 
+    /// How many tokens an id token has bought, as far as that is remembered: until it has ended.
+    async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError>;
+
     /// An exchange.
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError>;
 

@@ -6,7 +6,7 @@ use countersign_core::{IdToken, Publisher, Resource, VerifiedToken};
 
 use super::{ExchangeError, TokenExchange, Verified};
 use crate::issuers::Issuer;
-use crate::store::{Page, PublisherFilter};
+use crate::store::{IdTokenKey, Page, PublisherFilter};
 
 /// Publishers of one resource that an examination looks at.
 const PUBLISHERS: u32 = 1_000;
@@ -17,8 +17,17 @@ pub struct Examination {
     pub token: VerifiedToken,
     /// Its issuer.
     pub issuer: Arc<Issuer>,
+    /// Whether it has bought all that it may.
+    pub is_used_up: bool,
     /// All publishers of the resource that are in force for anybody, those for other issuers included.
     pub publishers: Vec<Publisher>,
+}
+
+impl Examination {
+    /// What an exchange comes to whose id token is used up.
+    pub fn replayed(&self) -> ExchangeError {
+        ExchangeError::replayed(&self.token, &self.issuer)
+    }
 }
 
 impl TokenExchange {
@@ -30,6 +39,7 @@ impl TokenExchange {
     ) -> Result<Examination, ExchangeError> {
         let now = self.clock.now();
         let Verified { token, issuer, _place } = self.verify(id_token, now, &mut None).await?;
+        let uses = self.store.uses_of(&IdTokenKey::of(token.issuer(), token.replay_key())).await?;
         let filter = PublisherFilter { resource: Some(resource.clone()), ..PublisherFilter::default() };
         let part = self.store.publishers(&filter, &Page::first(PUBLISHERS)).await?;
         let in_time =
@@ -40,6 +50,7 @@ impl TokenExchange {
             publisher.rules.issuer() != issuer.policy.issuer()
                 || publisher.rules.provider() == issuer.provider
         });
-        Ok(Examination { token, publishers: fitting.collect(), issuer })
+        let (publishers, is_used_up) = (fitting.collect(), uses >= issuer.max_exchanges);
+        Ok(Examination { token, issuer, is_used_up, publishers })
     }
 }

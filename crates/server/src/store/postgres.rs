@@ -32,7 +32,7 @@ use super::audit::{ChainBreak, ChainHead, Verified};
 use super::batches::BatchObserver;
 use super::database_error::{DatabaseError, Fault};
 use super::{
-    Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdempotencyKey,
+    Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdTokenKey, IdempotencyKey,
     ListedPublisher, LiveTokens, Page, Part, PublisherChange, PublisherFilter, RecordedExchange, SealedKey,
     Store, StoreError, StoredIssuer, Switch, Verdict,
 };
@@ -210,6 +210,10 @@ impl Store for PostgresStore {
 
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
         self.recorder.record(exchange).await
+    }
+
+    async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError> {
+        exchanges::uses_of(&self.database, id_token).await
     }
 
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError> {

@@ -32,7 +32,7 @@ use super::audit::{ChainBreak, ChainHead, Verified};
 use super::batches::{BatchObserver, Batches};
 use super::database_error::{DatabaseError, Fault};
 use super::{
-    Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdempotencyKey,
+    Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdTokenKey, IdempotencyKey,
     ListedPublisher, LiveTokens, Page, Part, PublisherChange, PublisherFilter, RecordedExchange, SealedKey,
     Store, StoreError, StoredIssuer, Switch, Verdict,
 };
@@ -275,6 +275,11 @@ impl Store for SqliteStore {
             .await
             .map_err(|_| StoreError::Overloaded)?
             .map_err(|_| StoreError::Closed)?
+    }
+
+    async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError> {
+        let id_token = *id_token;
+        self.read(move |connection| replay::uses_of(connection, &id_token)).await
     }
 
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError> {

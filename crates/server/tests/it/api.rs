@@ -482,6 +482,14 @@ async fn invariant_10_explaining_tells_each_what_they_may_know() {
     assert_eq!(ask(&good, None).await["outcome"], "granted");
     assert_eq!(ask(&good, Some(&owner)).await["outcome"], "granted");
     assert_eq!(stage.exchange(&good, RESOURCE).await.status, 200, "explaining used nothing up");
+    // It may be in a log by now.
+    for who in [None, Some(&stranger)] {
+        let told = ask(&good, who).await;
+        assert_eq!((&told["outcome"], &told["code"]), (&json!("refused"), &json!("replayed")), "{told}");
+        assert!(told["decision"].is_null(), "{told}");
+    }
+    let told = ask(&good, Some(&owner)).await;
+    assert!(told["outcome"] == "granted" && told["decision"].is_object(), "{told}");
 
     // Proven by its ids to be the publisher's own repository, on another branch.
     let proven = stage.token_with("ref", "refs/heads/dev");

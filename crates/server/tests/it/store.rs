@@ -53,6 +53,7 @@ on_every_engine! {
     old_rows_leave_and_the_chain_holds
     exchanges_are_found_by_what_is_known_of_them
     lists_come_in_parts
+    uses_of_an_id_token_are_remembered
     live_tokens_are_counted
     who_watches_sees_every_batch
     what_json_can_say_is_kept_as_it_is
@@ -526,6 +527,20 @@ async fn lists_come_in_parts(store: &dyn Store) {
     assert_eq!(store.publishers(&unused, &Page::first(10)).await.unwrap().entries.len(), 2);
     let disabled = PublisherFilter { state: Some(PublisherState::Disabled), ..PublisherFilter::default() };
     assert!(store.publishers(&disabled, &Page::first(10)).await.unwrap().entries.is_empty());
+}
+
+async fn uses_of_an_id_token_are_remembered(store: &dyn Store) {
+    let publisher = publisher(RESOURCE);
+    make(store, vec![adding(&publisher)], &command(0)).await;
+    let key = |issuer: &str| IdTokenKey::of(&issuer.parse().unwrap(), &ReplayKey::from_jti("shared"));
+    for (uses, expected) in [(0, Verdict::Recorded), (1, Verdict::Recorded), (2, Verdict::Replayed)] {
+        assert_eq!(store.uses_of(&key(ISSUER)).await.unwrap(), uses);
+        let mut exchange = issuance(&publisher, 1, 1);
+        let Outcome::Issued(issuance) = &mut exchange.outcome else { panic!() };
+        (issuance.id_token, issuance.max_exchanges) = (key(ISSUER), 2);
+        assert_eq!(store.record(exchange).await.unwrap(), expected);
+    }
+    assert_eq!(store.uses_of(&key("https://other.example")).await.unwrap(), 0);
 }
 
 async fn live_tokens_are_counted(store: &dyn Store) {

@@ -38,7 +38,7 @@ struct Question {
 /// What an exchange would come to.
 #[derive(Debug, Serialize, ToSchema)]
 struct ExplanationView {
-    /// What it would come to, if the id token was not used before.
+    /// What it would come to; to those who manage the resource, as if the id token was not used yet.
     outcome: OutcomeName,
     /// The stable code of a refusal.
     code: Option<&'static str>,
@@ -58,8 +58,8 @@ enum OutcomeName {
     Refused,
 }
 
-/// Explains what an exchange would come to. The id token alone is enough for what its job may know; an admin token that is
-/// about the resource gets everything.
+/// Explains what an exchange would come to. An id token that is not used up is enough for what its job may know; an admin
+/// token that is about the resource gets everything.
 #[utoipa::path(post, path = "/explain", tag = "explanation", request_body = Question, security((), ("admin_token" = [])),
     responses((status = 200, body = ExplanationView), Changing))]
 async fn explain(
@@ -75,6 +75,11 @@ async fn explain(
         Err(error) if !error.is_about_the_token() => return Err(Problem::not_now(&error)),
         Err(error) => return Ok(Answer(ExplanationView::unverified(&error, manages))),
     };
+    // Id tokens end up in logs. One that is used up buys nothing any more, so it must not buy what there is to know either,
+    // except for those who may know anyway.
+    if examined.is_used_up && !manages {
+        return Ok(Answer(ExplanationView::unverified(&examined.replayed(), manages)));
+    }
     let (token, publishers) = (&examined.token, &examined.publishers);
     let whole = explain_in_full(&resource, publishers, token.statement());
     let outcome = match whole.outcome() {

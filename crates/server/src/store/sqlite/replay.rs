@@ -1,9 +1,9 @@
 //! The replay memory.
 
 use countersign_core::UnixTime;
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::store::{Issuance, StoreError};
+use crate::store::{IdTokenKey, Issuance, StoreError};
 
 /// Adds one use if the id token has one left, and is young enough that its uses are still remembered.
 pub(super) fn use_id_token(transaction: &Transaction<'_>, issuance: &Issuance) -> Result<bool, StoreError> {
@@ -20,6 +20,13 @@ pub(super) fn use_id_token(transaction: &Transaction<'_>, issuance: &Issuance) -
         issuance.max_exchanges
     ])?;
     Ok(changed == 1)
+}
+
+pub(super) fn uses_of(connection: &Connection, id_token: &IdTokenKey) -> Result<u32, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT exchanges FROM used_id_tokens WHERE id_token = ?1")?;
+    let uses = statement.query_row([id_token.as_bytes()], |row| row.get(0)).optional()?;
+    Ok(uses.unwrap_or(0))
 }
 
 pub(super) fn forgotten_until(transaction: &Transaction<'_>) -> Result<i64, StoreError> {
