@@ -30,7 +30,8 @@ pub use open::{IfMissing, open};
 pub use page::{Page, Part, go_through};
 pub use postgres::PostgresStore;
 pub use publisher::{
-    Conflict, IdempotencyKey, ListedPublisher, PublisherChange, PublisherFilter, UnreadablePublisher,
+    Conflict, IdempotencyKey, ListedPublisher, MOST_OF_A_RESOURCE, PublisherChange, PublisherFilter,
+    UnreadablePublisher,
 };
 pub use sqlite::SqliteStore;
 

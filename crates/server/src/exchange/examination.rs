@@ -6,10 +6,7 @@ use countersign_core::{IdToken, Publisher, Resource, VerifiedToken};
 
 use super::{ExchangeError, TokenExchange, Verified};
 use crate::issuers::Issuer;
-use crate::store::{IdTokenKey, Page, PublisherFilter};
-
-/// Publishers of one resource that an examination looks at.
-const PUBLISHERS: u32 = 1_000;
+use crate::store::{IdTokenKey, MOST_OF_A_RESOURCE, Page, PublisherFilter};
 
 /// A good id token, and the publishers that have to decide about it.
 pub struct Examination {
@@ -41,7 +38,7 @@ impl TokenExchange {
         let Verified { token, issuer, _place } = self.verify(id_token, now, &mut None).await?;
         let uses = self.store.uses_of(&IdTokenKey::of(token.issuer(), token.replay_key())).await?;
         let filter = PublisherFilter { resource: Some(resource.clone()), ..PublisherFilter::default() };
-        let part = self.store.publishers(&filter, &Page::first(PUBLISHERS)).await?;
+        let part = self.store.publishers(&filter, &Page::first(MOST_OF_A_RESOURCE)).await?;
         let in_time =
             part.entries.into_iter().filter(|one| one.pending_until.is_none_or(|until| until > now));
         let readable = in_time.filter_map(|listed| listed.publisher.ok());

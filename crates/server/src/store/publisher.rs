@@ -1,5 +1,7 @@
 //! Publishers as they are kept, and how they change.
 
+use std::collections::BTreeSet;
+
 use countersign_core::publisher::{PublisherId, PublisherState, Revision};
 use countersign_core::{IssuerUrl, Permission, Publisher, Resource, Rules, UnixTime};
 use serde::Serialize;
@@ -117,6 +119,18 @@ pub enum PublisherChange {
     },
 }
 
+/// Publishers that a resource has at most, disabled and pending ones included: each decision about it reads all of them.
+pub const MOST_OF_A_RESOURCE: u32 = 100;
+
+/// The resources that changes add publishers to, in the order of their names.
+pub(super) fn growing(changes: &[PublisherChange]) -> BTreeSet<String> {
+    let added = changes.iter().filter_map(|change| match change {
+        PublisherChange::Add { publisher, .. } => Some(publisher.resource.to_string()),
+        _ => None,
+    });
+    added.collect()
+}
+
 /// Marks a creation that may be sent twice, because its answer was lost, but must happen once.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
@@ -137,4 +151,6 @@ pub enum Conflict {
     Exists(PublisherId),
     /// The idempotency key was used for another request.
     KeyReused,
+    /// The resource would have more publishers than [`MOST_OF_A_RESOURCE`].
+    TooMany(String),
 }

@@ -3,17 +3,20 @@
 use std::path::Path;
 use std::process::Command;
 
-use countersign_core::ReplayKey;
 use countersign_core::publisher::Revision;
+use countersign_core::{Provider, ReplayKey};
 use countersign_server::admin::{AdminToken, ResourcePattern, Role};
 use countersign_server::store::{
     Actor, ChangeFilter, Exchange, ExchangeFilter, IdTokenKey, IdempotencyKey, Issuance, Outcome, Page,
-    PublisherFilter, SealedKey, SqliteStore, Store, Switch, Verdict,
+    PublisherFilter, SealedKey, SqliteStore, Store, StoredIssuer, Switch, Verdict,
 };
 use serde_json::json;
 
 use crate::postgres::{connect, database, store};
 use crate::store::{adding, at, author, command, issuance, make, publisher, rules, waiting};
+
+/// An issuer that was added and removed.
+const GONE: &str = "https://gitlab.acme.example";
 
 /// Runs the program: whether it succeeded, and all that it said.
 fn run(folder: &Path, arguments: &[&str]) -> (bool, String) {
@@ -87,6 +90,14 @@ async fn fill(store: &dyn Store) {
         assert!(store.add_signing_key(key, last, &command(12)).await.unwrap());
     }
     store.switch_issuer(&"https://gitlab.com".parse().unwrap(), Switch::Off, &command(13)).await.unwrap();
+    let gone = StoredIssuer {
+        url: GONE.parse().unwrap(),
+        preset: Some(Provider::Gitlab),
+        created_at: at(14),
+        disabled_at: None,
+    };
+    assert!(store.add_issuer(gone, &command(14)).await.unwrap());
+    assert!(store.remove_issuer(&GONE.parse().unwrap(), &command(15)).await.unwrap());
 }
 
 /// All that a store says of itself, as text.
@@ -141,6 +152,13 @@ async fn everything_moves_from_sqlite_to_postgresql() {
             let last = with_token(issuance(&used, 2, 21), "thrice", |issuance| issuance.max_exchanges = 3);
             assert_eq!(store.record(last).await.unwrap(), expected);
         }
+        let late =
+            with_token(issuance(&used, 2, 23), "late", |issuance| issuance.issuer = GONE.parse().unwrap());
+        assert_eq!(
+            store.record(late).await.unwrap(),
+            Verdict::IssuerDisabled,
+            "what is removed stays removed"
+        );
     }
     let once = IdempotencyKey { key: "k".to_owned(), request: [3; 32] };
     let creator = author(Actor::AdminToken("1".to_owned()), 22);

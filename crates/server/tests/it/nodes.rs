@@ -52,6 +52,7 @@ on_two_nodes! {
     a_creation_that_reaches_both_nodes_happens_once
     changes_of_one_revision_are_made_once
     a_node_goes_on_after_another_took_its_chain
+    a_resource_has_so_many_publishers_and_no_more
 }
 
 /// Does it many times, on the nodes in turn and all at once.
@@ -322,4 +323,15 @@ async fn a_node_goes_on_after_another_took_its_chain(nodes: Nodes) {
         make(&*nodes[node], vec![adding(&crate::store::publisher("acme/other"))], &command(second)).await;
     }
     verify(&*nodes[0]).await;
+}
+
+async fn a_resource_has_so_many_publishers_and_no_more(nodes: Nodes) {
+    // Nobody has anything to share a lock on before.
+    let sets = all_at_once(&nodes, 6, |node, second| async move {
+        let changes = (0..30).map(|_| adding(&publisher(RESOURCE))).collect();
+        node.change_publishers(changes, &command(second.into()), None).await.unwrap().is_ok()
+    })
+    .await;
+    assert_eq!(sets.into_iter().filter(|made| *made).count(), 3, "of six sets of 30");
+    assert_eq!(in_force(&*nodes[0], RESOURCE, 9).await.len(), 90);
 }

@@ -9,8 +9,8 @@ use countersign_server::admin::{AdminToken, ResourcePattern, Role};
 use countersign_server::clock::{SystemRandomness, fresh_id_at};
 use countersign_server::store::{
     Actor, Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdTokenKey,
-    IdempotencyKey, Issuance, Outcome, Page, PublisherChange, PublisherFilter, SealedKey, SqliteStore,
-    StatusEntry, Store, StoredIssuer, Switch, Verdict,
+    IdempotencyKey, Issuance, MOST_OF_A_RESOURCE, Outcome, Page, PublisherChange, PublisherFilter, SealedKey,
+    SqliteStore, StatusEntry, Store, StoredIssuer, Switch, Verdict,
 };
 use serde_json::json;
 
@@ -46,6 +46,7 @@ on_every_engine! {
     k7_a_pending_publisher_waits_for_its_first_run_and_no_longer
     k6_a_name_belongs_to_whoever_publishes_first
     a_creation_that_is_sent_twice_happens_once
+    a_resource_has_so_many_publishers_and_no_more
     an_issuer_that_is_switched_off_buys_nothing
     an_issuer_that_is_removed_buys_nothing_any_more
     k2_every_change_is_in_the_audit_log
@@ -283,6 +284,24 @@ async fn a_creation_that_is_sent_twice_happens_once(store: &dyn Store) {
     let stranger = author(Actor::AdminToken("2".to_owned()), 5);
     let created = store.change_publishers(vec![adding(&retry)], &stranger, key(2)).await.unwrap().unwrap();
     assert_eq!(created[0].id(), &retry.id);
+}
+
+async fn a_resource_has_so_many_publishers_and_no_more(store: &dyn Store) {
+    let most = usize::try_from(MOST_OF_A_RESOURCE).unwrap();
+    let all: Vec<_> = (0..most).map(|_| publisher(RESOURCE)).collect();
+    let too_many = Conflict::TooMany(RESOURCE.to_owned());
+    let (one_more, elsewhere) = (publisher(RESOURCE), publisher("acme/other"));
+    let changes = all.iter().chain([&one_more]).map(adding).collect();
+    let refused = store.change_publishers(changes, &command(0), None).await.unwrap();
+    assert_eq!(refused.unwrap_err(), too_many);
+    make(store, all.iter().map(adding).collect(), &command(1)).await;
+    let changes = vec![adding(&elsewhere), waiting(&one_more, 99)];
+    let refused = store.change_publishers(changes, &command(2), None).await.unwrap();
+    assert_eq!(refused.unwrap_err(), too_many);
+    assert!(store.publisher(&elsewhere.id).await.unwrap().is_none(), "all or none");
+    let remove = PublisherChange::Remove { id: all[0].id.clone(), expected: None };
+    make(store, vec![adding(&one_more), remove, adding(&elsewhere)], &command(3)).await;
+    assert_eq!(in_force(store, RESOURCE, 4).await.len(), most);
 }
 
 async fn an_issuer_that_is_switched_off_buys_nothing(store: &dyn Store) {

@@ -10,7 +10,7 @@ use crate::config::ErrorProfile;
 use crate::exchange::ExchangeError;
 use crate::http::body::Unread;
 use crate::limits::TooMany;
-use crate::store::{Conflict, StoreError};
+use crate::store::{Conflict, MOST_OF_A_RESOURCE, StoreError};
 
 /// A problem: what was expected, what came, what to do.
 #[derive(Debug, Serialize, ToSchema)]
@@ -175,6 +175,15 @@ impl From<Conflict> for Problem {
                 ),
             ),
             Conflict::Exists(id) => Self::conflict(format!("there is a publisher {id} already")),
+            Conflict::TooMany(resource) => Self::new(
+                StatusCode::CONFLICT,
+                "too_many_publishers",
+                format!(
+                    "{resource} would have more than {MOST_OF_A_RESOURCE} publishers, which is as many as a resource may have, \
+                     disabled and pending ones included; remove those that let nobody in (GET /publishers?unused_since=TIME), or \
+                     give one publisher several values"
+                ),
+            ),
             Conflict::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",

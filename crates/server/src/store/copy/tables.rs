@@ -132,7 +132,13 @@ pub(in crate::store) const TABLES: &[Table] = &[
     Table {
         name: "issuers",
         source: "issuers",
-        columns: &[("url", Text), ("preset", Text), ("created_at", Number), ("disabled_at", Number)],
+        columns: &[
+            ("url", Text),
+            ("preset", Text),
+            ("created_at", Number),
+            ("disabled_at", Number),
+            ("removed_at", Number),
+        ],
     },
     Table {
         name: "admin_tokens",

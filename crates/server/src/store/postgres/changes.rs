@@ -15,6 +15,7 @@ use super::session::Session;
 use super::{Stop, exchanges, idempotency};
 use crate::store::audit::Entry;
 use crate::store::column::{self as written, from_text, to_text, to_word};
+use crate::store::publisher::{MOST_OF_A_RESOURCE, growing};
 use crate::store::{Author, Conflict, IdempotencyKey, ListedPublisher, PublisherChange, StoreError};
 
 /// Locks a publisher that is to be changed, and says what it is like.
@@ -28,6 +29,11 @@ pub(super) const PENDING_OF_OTHERS: &str =
 pub(super) const PENDING_EXPIRED: &str =
     "SELECT id, resource, revision, rules, permission, state FROM publishers
      WHERE pending_until <= $1 ORDER BY id LIMIT $2 FOR UPDATE";
+/// Locks a resource against others that add publishers to it.
+pub(super) const LOCK_RESOURCE: &str =
+    "INSERT INTO resources (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name";
+/// Counts the publishers of a resource.
+pub(super) const COUNT_OF_RESOURCE: &str = "SELECT count(*) FROM publishers WHERE resource = $1";
 /// Adds a publisher.
 pub(super) const ADD_PUBLISHER: &str =
     "INSERT INTO publishers (id, resource, issuer, rules, permission, state, revision, created_at, created_by, changed_at,
@@ -54,6 +60,10 @@ pub(super) async fn make(
         && let Some(used) = idempotency::find(session, author, key).await?
     {
         return Ok(shown(session, &used.map_err(Stop::Conflict)?).await?);
+    }
+    // Whoever else adds to one of them waits until this is committed, and then counts what it has added.
+    for resource in growing(changes) {
+        session.execute(LOCK_RESOURCE, &[&resource]).await?;
     }
     let mut ids = Vec::new();
     for change in changes {
@@ -91,6 +101,12 @@ pub(super) async fn make(
             PublisherChange::Remove { id, expected } => {
                 expected_row(session, id, *expected).await?.remove(session, author).await?;
             }
+        }
+    }
+    for resource in growing(changes) {
+        let row = session.first(COUNT_OF_RESOURCE, &[&resource]).await?;
+        if row.as_ref().map_or(Ok(0), |row| column::<i64>(row, 0))? > MOST_OF_A_RESOURCE.into() {
+            return Err(Stop::Conflict(Conflict::TooMany(resource)));
         }
     }
     if let Some(key) = once {

@@ -77,15 +77,45 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
+/// What an error means for whoever asked.
+///
+/// `statement_completion_unknown` is of the class of races and is none: nobody knows what was done, as when a connection
+/// breaks. Before the commit nothing was, so it is tried again elsewhere; what it means at the commit, see
+/// [`Session::commit`](super::session::Session::commit).
 fn fault(state: &SqlState) -> Fault {
     let is_over = [&SqlState::ADMIN_SHUTDOWN, &SqlState::CRASH_SHUTDOWN, &SqlState::CANNOT_CONNECT_NOW]
         .contains(&state);
     match state.code().get(..2) {
+        _ if state == &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN => Fault::Connection,
         Some("22" | "23") => Fault::Row,
         Some("40") => Fault::Race,
         Some("08" | "53") => Fault::Connection,
         // Read only: the server was demoted under the connection, and another can be written to by now.
         _ if is_over || state == &SqlState::READ_ONLY_SQL_TRANSACTION => Fault::Connection,
         _ => Fault::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_whose_fault_it_was() {
+        for (code, expected) in [
+            ("40001", Fault::Race),
+            ("40P01", Fault::Race),
+            ("40003", Fault::Connection),
+            ("23505", Fault::Row),
+            ("22003", Fault::Row),
+            ("08006", Fault::Connection),
+            ("53300", Fault::Connection),
+            ("57P01", Fault::Connection),
+            ("25006", Fault::Connection),
+            ("57014", Fault::Other),
+            ("42P01", Fault::Other),
+        ] {
+            assert_eq!(fault(&SqlState::from_code(code)), expected, "{code}");
+        }
     }
 }

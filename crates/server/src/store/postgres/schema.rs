@@ -41,6 +41,9 @@ const FIRST: &str = "
     CREATE INDEX publishers_by_resource ON publishers (resource, issuer);
     CREATE INDEX publishers_pending ON publishers (pending_until) WHERE pending_until IS NOT NULL;
 
+    -- Resources that have or had publishers: only to be locked, so that of those who add publishers each counts the others'.
+    CREATE TABLE resources (name TEXT PRIMARY KEY);
+
     -- Apart from the publishers, and a row for each chain that writes: it changes with every exchange, and nobody waits.
     CREATE TABLE publisher_uses (
         publisher TEXT NOT NULL,

@@ -157,10 +157,7 @@ impl Session {
     /// Commits what was sealed. If the connection breaks here, nobody knows what came of it: that is no race, and is not
     /// tried again.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        self.client()?.batch_execute("COMMIT").await.map_err(|error| match StoreError::from(error) {
-            StoreError::Database(error) if !error.is_race() => StoreError::Unavailable(error.to_string()),
-            other => other,
-        })?;
+        self.client()?.batch_execute("COMMIT").await.map_err(|error| not_committed(error.into()))?;
         if !self.batch.is_empty() {
             self.chain.hash = self.batch.hash();
             self.chain.number = self.batch.number;
@@ -199,6 +196,29 @@ impl Drop for Session {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
             drop(Object::take(client));
+        }
+    }
+}
+
+/// What an error of a commit means: only a race says for sure that nothing was done, and may be tried again.
+fn not_committed(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Database(error) if !error.is_race() => StoreError::Unavailable(error.to_string()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::database_error::{DatabaseError, Fault};
+
+    #[test]
+    fn a_commit_of_which_nothing_is_known_is_not_made_again() {
+        let error = |fault| StoreError::Database(DatabaseError::new("x", fault));
+        assert!(matches!(not_committed(error(Fault::Race)), StoreError::Database(_)));
+        for unknown in [Fault::Connection, Fault::Other, Fault::Row] {
+            assert!(matches!(not_committed(error(unknown)), StoreError::Unavailable(_)), "{unknown:?}");
         }
     }
 }

@@ -10,6 +10,7 @@ use super::publishers::{one, target};
 use super::{exchanges, idempotency};
 use crate::store::audit::Entry;
 use crate::store::column::{self, from_text, to_text, to_word};
+use crate::store::publisher::{MOST_OF_A_RESOURCE, growing};
 use crate::store::{Author, Conflict, IdempotencyKey, ListedPublisher, PublisherChange, StoreError};
 
 /// Why the transaction is rolled back.
@@ -82,10 +83,20 @@ pub(super) fn make(
             }
         }
     }
+    for resource in growing(changes) {
+        if of_resource(transaction, &resource)? > MOST_OF_A_RESOURCE.into() {
+            return Err(Stop::Conflict(Conflict::TooMany(resource)));
+        }
+    }
     if let Some(key) = once {
         idempotency::remember(transaction, author, key, &ids)?;
     }
     Ok(shown(transaction, &ids)?)
+}
+
+fn of_resource(transaction: &Transaction<'_>, resource: &str) -> Result<i64, StoreError> {
+    let mut statement = transaction.prepare_cached("SELECT count(*) FROM publishers WHERE resource = ?1")?;
+    Ok(statement.query_row([resource], |row| row.get(0))?)
 }
 
 /// What a request that was made before came to.
