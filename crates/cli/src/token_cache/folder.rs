@@ -87,9 +87,14 @@ impl Folder {
     /// Whoever has it makes requests that end within a bounded time; if it dies, the system lets go of it.
     pub(super) fn entry(self, name: &str) -> io::Result<Entry> {
         let flags = OFlags::CREATE | OFlags::RDWR | SAFELY;
-        let lock = File::from(openat(&self.0, format!("{name}.lock"), flags, OWNER_ONLY)?);
-        lock.lock()?;
-        Ok(Entry { folder: self.0, name: name.to_owned(), lock })
+        loop {
+            let lock = File::from(openat(&self.0, lock_of(name), flags, OWNER_ONLY)?);
+            lock.lock()?;
+            // While this waited, another process may have swept the file away, and a third has made and locked the next one.
+            if is_there(&self.0, &lock_of(name), &lock)? {
+                return Ok(Entry { folder: self.0, name: name.to_owned(), lock });
+            }
+        }
     }
 }
 
@@ -118,7 +123,7 @@ impl Entry {
 
     /// Puts an answer there, whole, and takes away what ended long ago.
     pub(super) fn replace(&self, sealed: &SealedAnswer, now: UnixTime) -> io::Result<()> {
-        let next = format!("{}.next", self.name);
+        let next = format!("{}{NEXT}", self.name);
         // One is there if a process died between these lines.
         let _ = unlinkat(&self.folder, &next, AtFlags::empty());
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | SAFELY;
@@ -143,12 +148,50 @@ impl Entry {
     fn sweep(&self, now: UnixTime) {
         let Ok(folder) = Dir::read_from(&self.folder) else { return };
         for file in folder.flatten() {
-            let name = file.file_name();
-            let Ok(found) = statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            if UnixTime::from_seconds(found.st_mtime) + GRACE < now {
-                let _ = unlinkat(&self.folder, name, AtFlags::empty());
+            if let Ok(name) = file.file_name().to_str()
+                && self.is_old(name, now)
+            {
+                self.sweep_away(name, now);
             }
         }
+    }
+
+    fn is_old(&self, name: &str, now: UnixTime) -> bool {
+        let found = statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW);
+        found.is_ok_and(|found| UnixTime::from_seconds(found.st_mtime) + GRACE < now)
+    }
+
+    /// Takes a file away unless its place is somebody's at the moment: who waits for a lock that is gone would not meet who
+    /// takes the next one. What is not in anybody's place has no lock.
+    fn sweep_away(&self, name: &str, now: UnixTime) {
+        let place = name.strip_suffix(LOCK).or_else(|| name.strip_suffix(NEXT)).unwrap_or(name);
+        let flags = OFlags::RDWR | SAFELY;
+        let lock = match openat(&self.folder, lock_of(place), flags, Mode::empty()) {
+            Ok(lock) => Some(File::from(lock)),
+            Err(Errno::NOENT) => None,
+            Err(_) => return,
+        };
+        // Looked at again under the lock: whoever had it may have put something new there.
+        if lock.as_ref().is_none_or(|lock| lock.try_lock().is_ok()) && self.is_old(name, now) {
+            let _ = unlinkat(&self.folder, name, AtFlags::empty());
+        }
+    }
+}
+
+const LOCK: &str = ".lock";
+const NEXT: &str = ".next";
+
+fn lock_of(name: &str) -> String {
+    format!("{name}{LOCK}")
+}
+
+/// Whether a file still has its name.
+fn is_there(folder: &OwnedFd, name: &str, file: &File) -> io::Result<bool> {
+    let ours = fstat(file)?;
+    match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => Ok((found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -266,5 +309,47 @@ mod tests {
         }
         entry(&folder).replace(&answer("", 1_800_000_060), NOW).unwrap();
         assert_eq!(names(&folder), ["a", "a.lock", "new", "new.lock", "recent", "recent.lock"]);
+    }
+
+    #[test]
+    fn a_lock_that_is_held_stays_however_old_it_is() {
+        let parent = tempdir().unwrap();
+        let folder = parent.path().join("folder");
+        let place = |name: &str| Folder::open(&folder).unwrap().entry(name).unwrap();
+        let long_ago = UnixTime::from_seconds(1_799_000_000);
+        place("old").replace(&answer("kept", 1_799_000_060), long_ago).unwrap();
+        let held = place("old");
+        entry(&folder).replace(&answer("", 1_800_000_060), NOW).unwrap();
+        assert_eq!(names(&folder), ["a", "a.lock", "old", "old.lock"]);
+        assert_eq!(held.read().unwrap(), b"kept");
+        drop(held);
+        entry(&folder).replace(&answer("", 1_800_000_060), NOW).unwrap();
+        assert_eq!(names(&folder), ["a", "a.lock"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn whoever_waited_for_a_lock_that_was_swept_away_takes_the_next_one() {
+        let parent = tempdir().unwrap();
+        let folder = parent.path().join("folder");
+        let held = entry(&folder);
+        let waiter = std::thread::spawn({
+            let folder = folder.clone();
+            move || entry(&folder).lock.metadata().unwrap().ino()
+        });
+        let opened = || {
+            let files = fs::read_dir("/proc/self/fd").unwrap().flatten();
+            files
+                .filter(|file| fs::read_link(file.path()).is_ok_and(|path| path == folder.join("a.lock")))
+                .count()
+        };
+        while opened() < 2 {
+            std::thread::yield_now();
+        }
+        fs::remove_file(folder.join("a.lock")).unwrap();
+        let next = fs::File::create(folder.join("a.lock")).unwrap();
+        fs::set_permissions(folder.join("a.lock"), Permissions::from_mode(0o600)).unwrap();
+        drop(held);
+        assert_eq!(waiter.join().unwrap(), next.metadata().unwrap().ino());
     }
 }
