@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use countersign_server::clock::{SystemClock, SystemRandomness};
 use countersign_server::config::{Config, Environment, LogFormat};
-use countersign_server::serve::{Server, Surroundings};
+use countersign_server::serve::{GRACE, Server, Surroundings};
 use countersign_server::traces::Traces;
 use secrecy::SecretString;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -133,6 +134,7 @@ async fn serve(common: &Common) -> anyhow::Result<()> {
     if let Some(address) = server.metrics_address() {
         tracing::info!(metrics = %address?, "metrics are served");
     }
+    end_in_time()?;
     let stop = server.stopper();
     tokio::spawn(async move {
         asked_to_stop().await;
@@ -145,6 +147,23 @@ async fn serve(common: &Common) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(move || traces.shut_down()).await?;
     }
     outcome
+}
+
+/// Ends the process when it was asked to stop and its grace is over, whatever keeps it. A log that nobody reads does: it blocks
+/// each thread that writes to it, and in the end those are all. So this is a thread of its own, and logs nothing.
+fn end_in_time() -> anyhow::Result<()> {
+    /// Beyond the grace of requests: for the last traces, and for the store.
+    const MORE: Duration = Duration::from_secs(10);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let wait = move || {
+        runtime.block_on(async {
+            asked_to_stop().await;
+            tokio::time::sleep(GRACE + MORE).await;
+        });
+        std::process::exit(1);
+    };
+    std::thread::Builder::new().name("end".to_owned()).spawn(wait)?;
+    Ok(())
 }
 
 /// Raises the number of files that the process may have open to what it may raise it to: each connection is one, and the
@@ -180,7 +199,12 @@ fn log_to_stderr(format: LogFormat, traces: Option<&Traces>) -> anyhow::Result<(
     let filter = variable("COUNTERSIGN_LOG").unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(&filter)
         .with_context(|| format!("COUNTERSIGN_LOG: expected a level or filter such as info or countersign_server=debug, found {filter:?}"))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    // Where the log cannot be written, that cannot be said either: with internal errors on, the attempt would panic and take
+    // along whatever was being logged.
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .log_internal_errors(false);
     let lines = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

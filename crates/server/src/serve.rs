@@ -29,7 +29,7 @@ use crate::store::{self, IfMissing, Store};
 use housekeeping::{count_live_tokens, follow, tidy};
 
 /// How long a stopping server waits for requests that it has accepted.
-const GRACE: Duration = Duration::from_secs(30);
+pub const GRACE: Duration = Duration::from_secs(30);
 /// How often an HTTP/2 client is asked whether it is still there.
 const PING: Duration = Duration::from_secs(10);
 /// Bytes of the headers of a request; more are answered 431. Of HTTP/1 there may be 100 of them, hyper's default: any other

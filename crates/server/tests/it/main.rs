@@ -47,6 +47,9 @@ mod scaling;
 mod stage;
 #[cfg(test)]
 mod status;
+#[cfg(unix)]
+#[cfg(test)]
+mod stopping;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
