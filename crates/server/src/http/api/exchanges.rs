@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::State;
 use countersign_core::proposal::propose;
-use countersign_core::publisher::{PublisherId, RawRules};
-use countersign_core::{Claims, Scalar, Statement, UnixTime};
+use countersign_core::publisher::PublisherId;
+use countersign_core::{Claims, Statement, UnixTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -17,7 +17,7 @@ use super::caller::Caller;
 use super::input::{Id, Parameters};
 use super::list::List;
 use super::problem::Problem;
-use super::publishers::{ConditionValue, WarningView};
+use super::publishers::{RulesView, WarningView};
 use super::{Changing, Reading};
 use crate::http::App;
 use crate::issuers::Found;
@@ -171,24 +171,10 @@ pub(super) async fn visible(caller: &Caller, app: &App, id: String) -> Result<Re
 struct ProposalView {
     /// The resource.
     resource: String,
-    /// What it would demand.
-    rules: ProposedRules,
+    /// What it would demand, as `POST /publishers` takes it.
+    rules: RulesView,
     /// What is still weak in it.
     warnings: Vec<WarningView>,
-}
-
-/// Rules as `POST /publishers` takes them.
-#[derive(Debug, Serialize, ToSchema)]
-struct ProposedRules {
-    /// The provider.
-    provider: String,
-    /// The issuer.
-    issuer: String,
-    /// Values by field or JSON Pointer.
-    #[schema(value_type = std::collections::BTreeMap<String, Vec<ConditionValue>>)]
-    conditions: std::collections::BTreeMap<String, Vec<Scalar>>,
-    /// Immutable ids.
-    pins: std::collections::BTreeMap<String, Option<String>>,
 }
 
 /// Proposes the publisher that would have let the run of an exchange in. Adds nothing.
@@ -216,10 +202,9 @@ async fn proposal(
     let statement = Statement::new(known.policy.issuer().clone(), Claims::new(claims));
     let proposal = propose(known.provider, &statement, known.max_exchanges)
         .map_err(|error| Problem::invalid(error.to_string()))?;
-    let RawRules { issuer, provider, conditions, pins, .. } = proposal.rules.into();
     Ok(Answer(ProposalView {
         resource,
-        rules: ProposedRules { provider: provider.to_string(), issuer: issuer.to_string(), conditions, pins },
+        rules: RulesView::of(proposal.rules),
         warnings: proposal.warnings.into_iter().map(Into::into).collect(),
     }))
 }

@@ -25,10 +25,9 @@ use super::problem::Problem;
 use super::{Changing, Reading};
 use crate::http::App;
 use crate::store::{ListedPublisher, PublisherChange, PublisherFilter};
-pub(super) use body::ConditionValue;
 use body::{NewPublisher, NewRules, understood_permission};
-pub(super) use view::WarningView;
 use view::{Correction, PublisherView, StateName, Tagged};
+pub(super) use view::{RulesView, WarningView};
 
 /// How long a pending publisher waits for its first run (threat K7).
 const PENDING: Duration = Duration::from_hours(30 * 24);

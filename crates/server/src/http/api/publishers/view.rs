@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_core::lint::{Warning, lint};
 use countersign_core::pasted::Change;
 use countersign_core::publisher::{RawRules, Revision};
-use countersign_core::{Publisher, Scalar, UnixTime};
+use countersign_core::{Publisher, Rules, Scalar, UnixTime};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -134,7 +134,7 @@ impl PublisherView {
         Self {
             id: listed.id().to_string(),
             resource: listed.resource(),
-            rules: publisher.map(RulesView::of),
+            rules: publisher.map(|publisher| RulesView::of(publisher.rules.clone())),
             permission: publisher.map(|publisher| match publisher.permission {
                 countersign_core::Permission::Read => PermissionName::Read,
                 countersign_core::Permission::Write => PermissionName::Write,
@@ -174,8 +174,8 @@ impl PublisherView {
 }
 
 impl RulesView {
-    fn of(publisher: &Publisher) -> Self {
-        let RawRules { issuer, provider, conditions, pins, allowed_events } = publisher.rules.clone().into();
+    pub(crate) fn of(rules: Rules) -> Self {
+        let RawRules { issuer, provider, conditions, pins, allowed_events } = rules.into();
         Self {
             issuer: issuer.to_string(),
             provider: provider.to_string(),
