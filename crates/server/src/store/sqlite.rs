@@ -450,3 +450,6 @@ impl Store for SqliteStore {
             .map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests;

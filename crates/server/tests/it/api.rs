@@ -366,6 +366,62 @@ async fn k5_nobody_registers_without_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_change_says_nothing_of_stays_as_it_is() {
+    let stage = Stage::new().await;
+    let owner = Admin::owner(&stage).await;
+    let mut publisher = wanted(&stage, RESOURCE);
+    publisher["permission"] = json!("read");
+    let id = owner.post("/publishers", &publisher).await.body["publisher"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200);
+    let path = format!("/publishers/{id}");
+    let learned = owner.get(&path).await.body["rules"]["pins"].clone();
+    assert_eq!(learned["repository_id"], stage.claims()["repository_id"]);
+
+    let mut rules = wanted(&stage, RESOURCE)["rules"].clone();
+    rules["conditions"]["branch"] = json!(["release"]);
+    let replaced = owner.ask("PUT", &path, &[("if-match", "*")], Some(&json!({ "rules": rules }))).await;
+    let after = &replaced.body["publisher"];
+    assert_eq!((replaced.status, &after["rules"]["pins"]), (200, &learned), "{replaced:?}");
+    assert_eq!(
+        (&after["permission"], &after["rules"]["conditions"]["branch"]),
+        (&json!("read"), &json!(["release"]))
+    );
+
+    rules["conditions"]["branch"] = json!(["main"]);
+    let revision = after["revision"].as_i64().unwrap();
+    let change = json!({ "change": "replace", "id": id, "revision": revision, "rules": rules });
+    let replaced = owner.post("/publishers/changes", &json!({ "changes": [change] })).await;
+    let after = &replaced.body["publishers"][0];
+    assert_eq!((&after["permission"], &after["rules"]["pins"]), (&json!("read"), &learned), "{replaced:?}");
+
+    // What it does say something of, it says.
+    rules["pins"] = json!({ "repository_id": null });
+    let body = json!({ "rules": rules, "permission": "write" });
+    let after = owner.ask("PUT", &path, &[("if-match", "*")], Some(&body)).await.body["publisher"].clone();
+    assert_eq!(
+        (&after["permission"], &after["rules"]["pins"]["repository_id"]),
+        (&json!("write"), &Value::Null)
+    );
+    // Another repository is another one's, whatever ids the one before had.
+    rules["pins"] = json!({});
+    rules["conditions"]["repository"] = json!(["acme/other"]);
+    let after = owner.ask("PUT", &path, &[("if-match", "*")], Some(&json!({ "rules": rules }))).await.body;
+    assert!(after["publisher"]["rules"]["pins"]["repository_owner_id"].is_null(), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn k5_a_resource_has_so_many_publishers() {
+    let stage = Stage::new().await;
+    let owner = Admin::owner(&stage).await;
+    let add = json!({ "change": "add", "publisher": wanted(&stage, RESOURCE) });
+    let set = |number: usize| json!({ "changes": vec![add.clone(); number] });
+    assert_eq!(owner.post("/publishers/changes", &set(100)).await.status, 200);
+    let refused = owner.add(RESOURCE).await;
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("too_many_publishers")), "{refused:?}");
+    assert_eq!(owner.add("acme/other").await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_people_paste_is_understood_and_shown_before_it_is_kept() {
     let stage = Stage::new().await;
     let owner = Admin::owner(&stage).await;

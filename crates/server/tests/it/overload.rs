@@ -102,6 +102,37 @@ async fn m5_headers_are_bounded() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn m9_a_body_is_bounded_and_has_to_come_in_time() {
+    let stage = Stage::new().await;
+    let limits = [("/oauth/token", 16), ("/api/v1/explain", 32)];
+    for (path, kibibytes) in limits {
+        let head = |length: usize| {
+            format!(
+                "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            )
+        };
+        let large = [head(kibibytes * 1024 + 1).into_bytes(), vec![b' '; kibibytes * 1024 + 1]].concat();
+        let answer = ask(&mut connect(&stage).await, &large).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{path}: {answer}");
+        let fits = [head(kibibytes * 1024).into_bytes(), vec![b' '; kibibytes * 1024]].concat();
+        let answer = ask(&mut connect(&stage).await, &fits).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
+    }
+    let slow = limits.map(|(path, _)| {
+        let stream = connect(&stage);
+        async move {
+            let begun = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{{");
+            (path, ask(&mut stream.await, begun.as_bytes()).await)
+        }
+    });
+    let [first, second] = slow;
+    let (first, second) = tokio::join!(first, second);
+    for (path, answer) in [first, second] {
+        assert!(answer.starts_with("HTTP/1.1 408"), "{path}: {answer}");
+    }
+}
+
 /// A frame of HTTP/2 (RFC 9113 §4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();

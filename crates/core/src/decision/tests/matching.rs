@@ -241,3 +241,38 @@ fn rules_survive_storage() {
     let empty = r#"{"issuer":"https://ci.example.com","provider":"generic","conditions":{}}"#;
     assert!(serde_json::from_str::<Rules>(empty).is_err(), "f11: not from storage either");
 }
+
+#[test]
+fn a_publisher_has_a_size() {
+    let conditions = |number: usize| {
+        (0..number).fold(generic().unset("/team"), |case, index| case.set(&format!("/c{index}"), "x"))
+    };
+    conditions(50).rules().unwrap();
+    conditions(51).not_saved("expected at most 50 conditions, found 51");
+    let values = |number: usize| {
+        let mut case = generic();
+        let values = (0..number).map(|index| text(&index.to_string())).collect();
+        case.rules.conditions.insert("/team".to_owned(), values);
+        case
+    };
+    values(100).rules().unwrap();
+    values(101).not_saved("at most 100 values");
+    let value = |bytes: usize| generic().set("/team", &"x".repeat(bytes));
+    value(1_000).rules().unwrap();
+    value(1_001).not_saved("at most 1000 bytes");
+    generic().set(&format!("/{}", "x".repeat(1_000)), "x").not_saved("at most 1000 bytes");
+}
+
+#[test]
+fn an_explanation_that_is_kept_has_a_size() {
+    let case = generic().set("/team", &"é".repeat(450));
+    let publishers: Vec<Publisher> = (1..=100)
+        .map(|number| {
+            publisher(&format!("01890000-0000-7000-8000-{number:012}"), case.rules().unwrap(), case.state)
+        })
+        .collect();
+    let refusal = decide(&resource(), &publishers, &generic().claim("team", "x").token()).unwrap_err();
+    let text = refusal.for_owner();
+    assert!((16_000..16_400).contains(&text.len()) && text.ends_with('…'), "{}", text.len());
+    assert!(refusal.publishers().len() == 100, "the API explains in full");
+}
