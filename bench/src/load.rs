@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::bail;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 
@@ -98,9 +99,12 @@ async fn run(addresses: &[SocketAddr], connections: u16, load: Load) -> anyhow::
     for connection in opened {
         senders.spawn(send(connection, Arc::clone(&load)));
     }
-    if let Some(pace) = &load.pace {
-        pace.run(load.requests.len(), usize::from(connections)).await;
-    }
+    let pacing = Arc::clone(&load);
+    let pacer = spawn_blocking(move || {
+        if let Some(pace) = &pacing.pace {
+            pace.run(pacing.requests.len(), usize::from(connections));
+        }
+    });
     let (mut answered, mut latencies) = (0, Vec::with_capacity(load.requests.len()));
     while let Some(ended) = senders.join_next().await {
         let (also_answered, more) = ended??;
@@ -108,6 +112,7 @@ async fn run(addresses: &[SocketAddr], connections: u16, load: Load) -> anyhow::
         latencies.extend(more);
     }
     let took = start.elapsed();
+    pacer.await?;
     latencies.sort_unstable();
     Ok(Outcome { took, answered, latencies })
 }
@@ -151,15 +156,13 @@ impl Pace {
 
     /// Lets each request go when it is due, and at the end every connection, so that it finds nothing left.
     ///
-    /// The runtime's timer counts whole milliseconds, in which several requests are due: the last stretch is spun.
-    async fn run(&self, requests: usize, connections: usize) {
+    /// Sleeps on a thread of its own: the runtime's timer counts whole milliseconds, in which several requests are due, and who
+    /// spins instead takes the core from a database that shares it.
+    fn run(&self, requests: usize, connections: usize) {
         for index in 0..requests {
-            let due = self.due_at(index);
-            if due.saturating_duration_since(Instant::now()) > Duration::from_millis(2) {
-                sleep_until(due - Duration::from_millis(1)).await;
-            }
-            while Instant::now() < due {
-                tokio::task::yield_now().await;
+            let wait = self.due_at(index).saturating_duration_since(Instant::now());
+            if !wait.is_zero() {
+                thread::sleep(wait);
             }
             self.due.add_permits(1);
         }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 mod fill;
 
 use crate::comparison::{self, Load};
-use crate::generator::{Generator, Target};
+use crate::generator::{Generator, Round, Target};
 use crate::installation::{Installation, Running};
 use crate::load::Request;
 use crate::process::resident_memory;
@@ -134,7 +134,7 @@ impl<'a> Node<'a> {
         generator: &Generator,
         tokens: &[String],
         resources: u32,
-    ) -> anyhow::Result<crate::generator::Round> {
+    ) -> anyhow::Result<Round> {
         let numbers = (u32::try_from(self.answered)?..).map(|number| fill::scattered(number, resources));
         let requests = tokens.iter().zip(numbers).map(|(token, number)| good(token, number)).collect();
         let (round, outcome) = generator.closed_loop(&self.target, requests, AT_MOST)?;
