@@ -87,12 +87,15 @@ mod tests {
 
     #[test]
     fn loads_are_compared_round_by_round() {
-        // The second was always half as fast, while the machine was not always the same.
-        let (first, second) = (load("first", [10, 20, 40]), load("second", [20, 40, 80]));
+        // The ratio of the middles would be a half.
+        let (first, second) = (load("first", [10, 20, 40]), load("second", [40, 20, 60]));
         let (share, cpu_share) = second.share_of(&first);
-        assert!((share - 0.5).abs() < 1e-9 && (cpu_share - 0.5).abs() < 1e-9, "{share} {cpu_share}");
+        assert!(
+            (share - 2.0 / 3.0).abs() < 1e-9 && (cpu_share - 2.0 / 3.0).abs() < 1e-9,
+            "{share} {cpu_share}"
+        );
         let shown = table(&[first, second]);
         assert!(shown.lines().nth(2).unwrap().contains("100 %"), "{shown}");
-        assert!(shown.lines().nth(3).unwrap().contains("50 %"), "{shown}");
+        assert!(shown.lines().nth(3).unwrap().contains("67 %"), "{shown}");
     }
 }

@@ -98,5 +98,8 @@ mod tests {
         assert_eq!(Head::of(answer).unwrap(), Some(head));
         assert_eq!(Head::of(&answer[..30]).unwrap(), None);
         assert!(Head::of(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        let empty = b"HTTP/1.1 204 No Content\r\n\r\n";
+        let head = Head { status: 204, length: empty.len(), content_length: 0 };
+        assert_eq!(Head::of(empty).unwrap(), Some(head));
     }
 }

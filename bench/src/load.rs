@@ -169,3 +169,51 @@ impl Pace {
         self.due.add_permits(connections);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::{Request, closed_loop, paced};
+
+    /// Answers whatever comes with the request itself.
+    async fn echo() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut bytes = [0; 1_024];
+                    while let Ok(length @ 1..) = stream.read(&mut bytes).await {
+                        stream.write_all(&bytes[..length]).await.unwrap();
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    fn answer(status: u16) -> Vec<u8> {
+        format!("HTTP/1.1 {status} Said\r\ncontent-length: 0\r\n\r\n").into_bytes()
+    }
+
+    #[tokio::test]
+    async fn only_right_answers_count_and_only_tokens_have_a_latency() {
+        let address = [echo().await];
+        let requests =
+            || vec![Request::good(answer(200)), Request::bad(answer(400)), Request::good(answer(200))];
+        let hour = Duration::from_hours(1);
+        let outcome = closed_loop(&address, 2, requests(), hour).await.unwrap();
+        assert_eq!((outcome.answered, outcome.latencies.len()), (3, 2));
+        let outcome = paced(&address, 2, requests(), 1_000.0).await.unwrap();
+        assert_eq!((outcome.answered, outcome.latencies.len()), (3, 2));
+        assert!(closed_loop(&address, 2, vec![Request::good(answer(400))], hour).await.is_err());
+        assert!(closed_loop(&address, 2, vec![Request::bad(answer(200))], hour).await.is_err());
+        let none = closed_loop(&address, 2, requests(), Duration::ZERO).await.unwrap();
+        assert_eq!(none.answered, 0);
+    }
+}

@@ -49,9 +49,14 @@ mod tests {
             let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
             is_measured(&arguments, &["postgres", "two-nodes"])
         };
-        for line in
-            ["", "--rounds 1", "--only postgres", "--only=sqlite,two-nodes", "--only sqlite --only postgres"]
-        {
+        for line in [
+            "",
+            "--rounds 1",
+            "--only postgres",
+            "--only=postgres",
+            "--only=sqlite,two-nodes",
+            "--only sqlite --only postgres",
+        ] {
             assert!(check(line), "{line}");
         }
         for line in ["--only sqlite", "--only=stateless,openbao-batch"] {
