@@ -39,19 +39,16 @@ impl Pinning {
 
     /// A command that runs on the measured core. It replaces `taskset`, so a child of it has the program's process id.
     pub(crate) fn measured(&self, program: &Path) -> Command {
-        self.on(|cores| cores.measured, program)
-    }
-
-    /// A command that runs on the database's core.
-    pub(crate) fn database(&self, program: &Path) -> Command {
-        self.on(|cores| cores.database, program)
-    }
-
-    fn on(&self, core: fn(&Cores) -> u32, program: &Path) -> Command {
         let Self::Cores(cores) = self else { return Command::new(program) };
         let mut command = Command::new("taskset");
-        command.args(["-c", &core(cores).to_string()]).arg(program);
+        command.args(["-c", &cores.measured.to_string()]).arg(program);
         command
+    }
+
+    /// The words before a command that make it run on the database's core.
+    pub(crate) fn database(&self) -> Vec<String> {
+        let Self::Cores(cores) = self else { return Vec::new() };
+        ["taskset", "-c", &cores.database.to_string()].map(str::to_owned).into()
     }
 
     /// Moves this process to the generator's core.

@@ -4,14 +4,18 @@ use crate::step::{Failure, Result, capture};
 use crate::workspace::Workspace;
 
 /// A crate, and all crates of this workspace that may be below it.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("countersign-core", &[]),
+    ("countersign-cluster", &[]),
     ("countersign-verify", &["countersign-core"]),
     ("countersign-client", &["countersign-core"]),
     ("countersign-simulator", &["countersign-core"]),
     ("countersign-server", &["countersign-core", "countersign-verify"]),
     ("countersign", &["countersign-client", "countersign-core", "countersign-simulator"]),
-    ("countersign-bench", &["countersign-core", "countersign-simulator", "countersign-verify"]),
+    (
+        "countersign-bench",
+        &["countersign-cluster", "countersign-core", "countersign-simulator", "countersign-verify"],
+    ),
     ("countersign-fuzz", &[]),
     ("xtask", &[]),
 ];

@@ -3,11 +3,12 @@
 use std::net::TcpListener;
 use std::path::Path;
 
+use countersign_cluster::{Cluster, Setup};
 use countersign_server::config::Config;
 use countersign_server::store::{IfMissing, Store, open};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use crate::postgres::{Cluster, connect};
+use crate::postgres::connect;
 
 const ACCESS: &str = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
 
@@ -39,7 +40,8 @@ async fn invariant_9_the_database_proves_its_name_before_it_is_told_anything() {
          -c ssl_key_file=FOLDER/key.pem -c hba_file=FOLDER/access"
     );
     let files = [("leaf.pem", leaf.as_str()), ("key.pem", &key), ("access", ACCESS)];
-    let cluster = Cluster::start_with(&settings, &files);
+    let cluster =
+        Cluster::start_with(Setup { settings: &settings, files: &files, ..Setup::default() }).unwrap();
     let owner = connect(&format!("postgres://postgres@{}:{port}/postgres", cluster.socket())).await;
     owner.batch_execute("CREATE ROLE registry LOGIN PASSWORD 'geheim'").await.unwrap();
     owner.batch_execute("CREATE DATABASE trust OWNER registry").await.unwrap();

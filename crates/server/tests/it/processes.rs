@@ -6,13 +6,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign_cluster::Cluster;
 use countersign_simulator::{Overrides, Simulator};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::crash::try_exchange;
-use crate::postgres::{Cluster, connect, database};
+use crate::postgres::{connect, database, database_on};
 use crate::program::{Program, RESOURCE, prepare_with};
 use crate::stage::{Answer, client, exchange_parameters, post_to};
 
@@ -219,8 +220,8 @@ impl Load {
 /// Every way in which the database can go: without waiting for anybody, and like a power cut.
 #[tokio::test(flavor = "multi_thread")]
 async fn e7_invariant_1_without_the_database_nothing_is_issued_and_all_goes_on_when_it_is_back() {
-    let mut cluster = Cluster::start("");
-    let nodes = Arc::new(Nodes::over(cluster.database().await).await);
+    let mut cluster = Cluster::start("").unwrap();
+    let nodes = Arc::new(Nodes::over(database_on(&cluster).await).await);
     let programs = [nodes.start(), nodes.start()];
     let urls = [programs[0].url.clone(), programs[1].url.clone()];
     let mut load = Load::start(&nodes, &urls);
@@ -228,14 +229,14 @@ async fn e7_invariant_1_without_the_database_nothing_is_issued_and_all_goes_on_w
     for mode in ["fast", "immediate"] {
         load.until(200, 100, &mut answered).await;
         cluster = tokio::task::spawn_blocking(move || {
-            cluster.tell(mode);
+            cluster.tell(mode).unwrap();
             cluster
         })
         .await
         .unwrap();
         load.until(503, 50, &mut answered).await;
         cluster = tokio::task::spawn_blocking(move || {
-            cluster.tell("start");
+            cluster.tell("start").unwrap();
             cluster
         })
         .await

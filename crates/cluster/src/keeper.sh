@@ -1,0 +1,33 @@
+# Keeps one PostgreSQL server: does what its lines of input say, answers each with `done`, and ends the
+# server and its folder when there are no more lines: that is also when the program that asks has ended, however it did.
+#
+# keeper BIN FOLDER PRIMARY SETTINGS: where PostgreSQL's programs are, where everything is put, the connection to the server
+# that it is to be a standby of (empty if it is none), and its settings.
+bin=$1 folder=$2 primary=$3 settings=$4
+
+start() {
+    "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 -o "$settings" start >/dev/null || { cat "$folder/log"; exit 1; }
+}
+stop() { "$bin/pg_ctl" -D "$folder/data" -m "$1" -w stop >/dev/null; }
+postmaster() { head -n 1 "$folder/data/postmaster.pid"; }
+
+if [ -n "$primary" ]; then
+    "$bin/pg_basebackup" -D "$folder/data" -R -d "$primary" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+else
+    "$bin/initdb" -D "$folder/data" -U postgres -A trust --no-sync >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+fi
+start
+echo done
+while read -r word; do
+    case $word in
+        start) start ;;
+        kill) kill -9 "$(postmaster)" ;;
+        freeze) kill -STOP "$(postmaster)" $(pgrep -P "$(postmaster)") ;;
+        thaw) kill -CONT "$(postmaster)" $(pgrep -P "$(postmaster)") ;;
+        promote) "$bin/pg_ctl" -D "$folder/data" -w promote >/dev/null ;;
+        *) stop "$word" ;;
+    esac
+    echo done
+done
+stop immediate 2>/dev/null
+rm -rf "$folder"
