@@ -5,6 +5,7 @@
 use clap::Parser as _;
 
 mod arguments;
+mod chaos;
 mod comparison;
 mod connection;
 mod endurance;
@@ -26,6 +27,7 @@ mod stage;
 mod stateless;
 mod subject;
 mod table;
+mod trial;
 mod workload;
 
 use arguments::{Arguments, Part};
@@ -44,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         Some(Part::Mix(options)) => mix::run(&options),
         Some(Part::Endurance(options)) => endurance::run(&options),
         Some(Part::Soak(options)) => soak::run(&options),
+        Some(Part::Chaos(options)) => chaos::run(&options),
         None => table::run(&arguments.options),
     }
 }

@@ -10,27 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use countersign_simulator::{OldKey, Simulator};
+use countersign_simulator::OldKey;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
-mod gate;
-mod log;
 mod memory;
-mod server;
-mod traffic;
-mod verdict;
 
-use gate::{Gate, Mode};
+use crate::trial::gate::Mode;
+use crate::trial::load::{Load, PACE, WORKERS};
+use crate::trial::server::{self, Installation};
+use crate::trial::traffic::{self, Traffic};
+use crate::trial::verdict::Tally;
+use crate::trial::{Issuers, log};
 use memory::Memory;
-use server::Installation;
-use traffic::Traffic;
-use verdict::Tally;
 
-/// Connections, each with one request under way.
-const WORKERS: u64 = 8;
-/// Requests a second of each.
-const PACE: u32 = 20;
 /// How long the keys of an issuer that has come back may take to be asked for again: the cooldown after a failure, and the
 /// time-out of a fetch that was under way.
 const COOLDOWN: Duration = Duration::from_secs(80);
@@ -58,7 +51,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 async fn play(length: Duration, program: PathBuf, folder: &std::path::Path) -> anyhow::Result<()> {
     let issuers = Issuers::start().await?;
-    let installation = Installation::make(program, folder, &issuers)?;
+    let installation = Installation::make(program, folder, &issuers, "")?;
     let server = installation.start()?;
     let (start, tally) = (Instant::now(), Arc::new(Tally::default()));
     let end = start + length;
@@ -70,10 +63,8 @@ async fn play(length: Duration, program: PathBuf, folder: &std::path::Path) -> a
         WORKERS * u64::from(PACE)
     ));
 
+    let load = Load::start(&[Arc::clone(&traffic)]);
     let mut playing = JoinSet::new();
-    for worker in 0..WORKERS {
-        playing.spawn(work(Arc::clone(&traffic), worker, end));
-    }
     playing.spawn(ask_the_late_issuer(Arc::clone(&traffic), length, end));
     playing.spawn(change_publishers(Arc::clone(&traffic), installation.clone(), end));
     playing.spawn(rotate_keys(Arc::clone(&issuers), installation.clone(), length, end));
@@ -82,6 +73,7 @@ async fn play(length: Duration, program: PathBuf, folder: &std::path::Path) -> a
     while let Some(ended) = playing.join_next().await {
         ended??;
     }
+    load.stop().await?;
     tally.finish()?;
     let metrics = traffic.metrics().await?;
     let log = server.stop()?;
@@ -120,35 +112,6 @@ fn report(
     ensure!(counted == issued.len(), "the metrics have {counted} tokens, {} were answered", issued.len());
     ensure!(log.suspicious.is_empty(), "the log has what looks like a token:\n{}", log.suspicious.join("\n"));
     memory.check()
-}
-
-/// The pretend issuers, and the ways to two of them.
-struct Issuers {
-    /// Its GitHub never fails, and rotates its keys. Its GitLab fails and comes back.
-    steady: Simulator,
-    /// Its GitHub hangs from the beginning.
-    late: Simulator,
-    to_gitlab: Gate,
-    to_late: Gate,
-}
-
-impl Issuers {
-    async fn start() -> anyhow::Result<Arc<Self>> {
-        let (steady, late) = (Simulator::start().await?, Simulator::start().await?);
-        let to_gitlab = Gate::start(steady.gitlab().issuer().authority(), Mode::Open).await?;
-        let to_late = Gate::start(late.github().issuer().authority(), Mode::Hanging).await?;
-        Ok(Arc::new(Self { steady, late, to_gitlab, to_late }))
-    }
-}
-
-async fn work(traffic: Arc<Traffic>, worker: u64, end: Instant) -> anyhow::Result<()> {
-    let mut sender = traffic.sender(worker).await?;
-    let mut ticks = interval(Duration::from_secs(1) / PACE);
-    while Instant::now() < end {
-        ticks.tick().await;
-        sender.next().await?;
-    }
-    Ok(())
 }
 
 /// Its jobs are told to come again while it hangs, never that they are wrong; some time after it has come back they get

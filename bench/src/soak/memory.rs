@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use tokio::time::{Instant, sleep};
 
-use super::server::Running;
 use crate::process::resident_memory;
+use crate::trial::server::Running;
 
 /// What may come in the time after the warm-up without being a leak: bounded tables that are not full yet (`docs/operating.md`
 /// says how many counters are kept), pages that the allocator keeps.

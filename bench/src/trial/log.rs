@@ -17,22 +17,22 @@ const LONGEST_WORD: usize = 60;
 
 /// What was found in the log.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     lines: usize,
     errors: usize,
     /// Lines that look as if they had a token in them, without it.
-    pub(super) suspicious: Vec<String>,
+    pub(crate) suspicious: Vec<String>,
 }
 
 /// The log of a running server.
-pub(super) struct Log {
+pub(crate) struct Log {
     reading: JoinHandle<Findings>,
     found: mpsc::Receiver<(&'static str, String)>,
 }
 
 impl Log {
     /// Reads until the server has ended: whoever does not read a pipe blocks the writer.
-    pub(super) fn read(stderr: ChildStderr) -> Self {
+    pub(crate) fn read(stderr: ChildStderr) -> Self {
         let (addresses, found) = mpsc::channel();
         let reading = std::thread::spawn(move || {
             let mut findings = Findings::default();
@@ -55,12 +55,12 @@ impl Log {
     }
 
     /// The address that the server says it has for something.
-    pub(super) fn address(&self, of: &str) -> Option<String> {
+    pub(crate) fn address(&self, of: &str) -> Option<String> {
         self.found.iter().find(|(name, _)| *name == of).map(|(_, address)| address)
     }
 
     /// What was found, once the server has ended.
-    pub(super) fn findings(self) -> Findings {
+    pub(crate) fn findings(self) -> Findings {
         self.reading.join().unwrap_or_default()
     }
 }

@@ -10,29 +10,35 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+mod lie;
+
+pub(crate) use lie::{LIES, Lie};
+
 /// How long one connection may last: a bound for what is forgotten in here.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What becomes of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// They reach the issuer.
     Open,
     /// They are closed at once.
     Refusing,
     /// They are taken, and nothing ever comes back.
     Hanging,
+    /// They are answered, but not by the issuer.
+    Lying(Lie),
 }
 
 /// A listener that passes bytes on to one address, until dropped.
-pub(super) struct Gate {
+pub(crate) struct Gate {
     address: SocketAddr,
     mode: Arc<watch::Sender<Mode>>,
     accepting: JoinHandle<()>,
 }
 
 impl Gate {
-    pub(super) async fn start(target: &str, mode: Mode) -> anyhow::Result<Self> {
+    pub(crate) async fn start(target: &str, mode: Mode) -> anyhow::Result<Self> {
         let target: SocketAddr = target.parse().context("the simulator listens on an address")?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -47,12 +53,12 @@ impl Gate {
     }
 
     /// Where it is, as the URL of a proxy.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Also ends the connections that are there, as when an issuer restarts.
-    pub(super) fn set(&self, mode: Mode) {
+    pub(crate) fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
 }
@@ -74,6 +80,7 @@ async fn pass(mut connection: TcpStream, target: SocketAddr, mut modes: watch::R
             }
             Mode::Refusing => {}
             Mode::Hanging => std::future::pending().await,
+            Mode::Lying(lie) => drop(lie.answer(&mut connection).await),
         }
     };
     tokio::select! {

@@ -1,4 +1,4 @@
-//! The server of a soak, and what its operator does to it meanwhile.
+//! A server in a folder of its own, or several over one database, and what their operator does to them meanwhile.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,11 +14,11 @@ use super::Issuers;
 use super::log::{Findings, Log};
 
 /// What id tokens are minted for, and whose access tokens these are.
-pub(super) const AUDIENCE: &str = "https://soak.example.com";
+pub(crate) const AUDIENCE: &str = "https://trial.example.com";
 /// Trusts the steady GitHub, the GitLab and the late GitHub, all the time.
-pub(super) const STABLE: &str = "acme/stable";
+pub(crate) const STABLE: &str = "acme/stable";
 /// Has a publisher that comes and goes.
-pub(super) const CHANGING: &str = "acme/changing";
+pub(crate) const CHANGING: &str = "acme/changing";
 
 const CONFIG: &str = "countersign.toml";
 /// How long a server may take to stop: its own grace, and a little more.
@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(40);
 
 /// A server that has been set up in a folder.
 #[derive(Clone)]
-pub(super) struct Installation {
+pub(crate) struct Installation {
     program: PathBuf,
     folder: PathBuf,
     github: String,
@@ -34,7 +34,7 @@ pub(super) struct Installation {
 
 /// What becomes of the publisher that comes and goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Change {
+pub(crate) enum Change {
     Disable,
     Enable,
     Remove,
@@ -42,7 +42,13 @@ pub(super) enum Change {
 }
 
 impl Installation {
-    pub(super) fn make(program: PathBuf, folder: &Path, issuers: &Issuers) -> anyhow::Result<Self> {
+    /// Writes the configuration, `settings` besides (keys before tables), and has those trusted that requests come from.
+    pub(crate) fn make(
+        program: PathBuf,
+        folder: &Path,
+        issuers: &Issuers,
+        settings: &str,
+    ) -> anyhow::Result<Self> {
         ensure!(
             program.is_file(),
             "there is no server at {}; build it (cargo build --package countersign-server) or name another with --server",
@@ -51,7 +57,7 @@ impl Installation {
         let (github, gitlab) = (issuers.steady.github().issuer(), issuers.steady.gitlab().issuer());
         let late = issuers.late.github().issuer();
         let config = format!(
-            "public_url = \"{AUDIENCE}\"\nlisten = \"127.0.0.1:0\"\nlog_format = \"json\"\n\
+            "public_url = \"{AUDIENCE}\"\nlisten = \"127.0.0.1:0\"\nlog_format = \"json\"\n{settings}\n\
              [metrics]\nlisten = \"127.0.0.1:0\"\n[limits]\nexchanges_per_tenant = 0\n\
              [[issuers]]\nurl = \"{github}\"\npreset = \"github\"\n\
              [[issuers]]\nurl = \"{gitlab}\"\npreset = \"gitlab\"\nproxy = \"{}\"\n\
@@ -68,9 +74,15 @@ impl Installation {
         Ok(installation)
     }
 
-    pub(super) fn start(&self) -> anyhow::Result<Running> {
+    pub(crate) fn start(&self) -> anyhow::Result<Running> {
+        self.start_with(&[])
+    }
+
+    /// Starts a server with these variables in its environment.
+    pub(crate) fn start_with(&self, variables: &[(&str, String)]) -> anyhow::Result<Running> {
         let mut serve = self.command(&["serve"]);
-        let child = serve.env("COUNTERSIGN_LOG", "debug").stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
+        serve.env("COUNTERSIGN_LOG", "debug").envs(variables.iter().map(|(name, value)| (name, value)));
+        let child = serve.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.context("cannot start the server")?;
         let stderr = child.stderr.take().context("the server has a standard error")?;
         // From here on it is killed if anything fails.
@@ -83,7 +95,7 @@ impl Installation {
     }
 
     /// Changes the publisher that comes and goes; whether it lets runs in afterwards.
-    pub(super) fn change_publisher(&self, change: Change) -> anyhow::Result<bool> {
+    pub(crate) fn change_publisher(&self, change: Change) -> anyhow::Result<bool> {
         match change {
             Change::Disable => self.with_changing("disable")?,
             Change::Enable => self.with_changing("enable")?,
@@ -94,12 +106,12 @@ impl Installation {
     }
 
     /// Has the server sign with a new key.
-    pub(super) fn rotate_key(&self) -> anyhow::Result<()> {
+    pub(crate) fn rotate_key(&self) -> anyhow::Result<()> {
         self.output(&["keys", "rotate", "--now"]).map(drop)
     }
 
     /// The ids of all exchanges on record that issued a token.
-    pub(super) fn issued(&self) -> anyhow::Result<HashSet<String>> {
+    pub(crate) fn issued(&self) -> anyhow::Result<HashSet<String>> {
         let limit = u32::MAX.to_string();
         let mut show = self.command(&["exchanges", "--json", "--limit", &limit]);
         let mut child = show.stdout(Stdio::piped()).spawn()?;
@@ -118,7 +130,19 @@ impl Installation {
         Ok(issued)
     }
 
-    fn trust(&self, resource: &str, provider: &str, issuer: &str, rule: &str) -> anyhow::Result<()> {
+    /// Whether the audit log's chain is whole.
+    pub(crate) fn verify_audit_log(&self) -> anyhow::Result<()> {
+        self.output(&["audit", "verify"]).map(drop)
+    }
+
+    /// Has one issuer's runs trusted for a resource, by a rule.
+    pub(crate) fn trust(
+        &self,
+        resource: &str,
+        provider: &str,
+        issuer: &str,
+        rule: &str,
+    ) -> anyhow::Result<()> {
         let who = ["--provider", provider, "--issuer", issuer, "--set", rule];
         self.output(&[&["publisher", "add", resource], &who[..]].concat()).map(drop)
     }
@@ -151,7 +175,7 @@ impl Installation {
 }
 
 /// A running server, which is killed when it is dropped.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     log: Option<Log>,
     address: Option<SocketAddr>,
@@ -159,20 +183,27 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn address(&self) -> anyhow::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
         self.address.context("the server is ready")
     }
 
-    pub(super) fn metrics(&self) -> anyhow::Result<SocketAddr> {
+    pub(crate) fn metrics(&self) -> anyhow::Result<SocketAddr> {
         self.metrics.context("the server is ready")
     }
 
-    pub(super) fn process(&self) -> u32 {
+    pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
 
+    /// What a crash or the power does: nothing is said to the program. Its log is read all the same.
+    pub(crate) fn kill(mut self) -> anyhow::Result<Findings> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(self.log.take().context("the log is read")?.findings())
+    }
+
     /// Stops it as its operator would, and reads the rest of its log.
-    pub(super) fn stop(mut self) -> anyhow::Result<Findings> {
+    pub(crate) fn stop(mut self) -> anyhow::Result<Findings> {
         let id = self.child.id().to_string();
         ensure!(
             Command::new("kill").args(["-TERM", &id]).status()?.success(),

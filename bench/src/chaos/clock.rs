@@ -1,0 +1,70 @@
+//! The clock of a node jumps.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use countersign_cluster::Cluster;
+use tokio::time::{Instant, sleep};
+
+use super::outcome::Outcome;
+use super::stage::{Environment, Stage};
+use super::{Place, blocking};
+use crate::trial::verdict::Weather;
+
+const HOUR: i64 = 3_600;
+
+/// One of two nodes is an hour ahead for a while, then right, an hour behind, and right again. Its jobs go with it, else it
+/// would refuse them all.
+pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
+    let what = "the clock of one of two nodes jumps by an hour, both ways";
+    let Some(library) = library() else {
+        let why = "libfaketime is not installed; `cargo xtask chaos` installs it".to_owned();
+        return Ok(Outcome::LeftOut { what, why });
+    };
+    let folder = tempfile::tempdir()?;
+    let offset = folder.path().join("offset");
+    let set = |seconds: i64| fs::write(&offset, format!("{seconds:+}\n"));
+    set(0)?;
+    let cluster = blocking(|| Cluster::start(""))?;
+    let settings = format!("database = {:?}\n[postgres]\nmigrate = true\n", cluster.address("postgres"));
+    let environments = [environment(&library, &offset), Environment::new()];
+    let mut stage = Stage::begin(place, &settings, &environments, |_| Ok(())).await?;
+    let jump = async |stage: &mut Stage, ahead| {
+        set(ahead)?;
+        stage.node(0).traffic.set_ahead(ahead);
+        anyhow::Ok(Instant::now())
+    };
+    // Ahead, it forgets id tokens that are good on the other node, and the other one must not let them in again.
+    stage.set_weather(Weather::Jumping);
+    let jumped = jump(&mut stage, HOUR).await?;
+    let ahead = stage.recovered(jumped).await?;
+    sleep(place.phase).await;
+    stage.set_weather(Weather::Jumping);
+    let jumped = jump(&mut stage, 0).await?;
+    let right = stage.recovered(jumped).await?;
+    sleep(place.phase).await;
+    // Behind, it lets nothing in: what its jobs bring is older than what has been forgotten. The other one goes on.
+    stage.node(0).traffic.set_weather(Weather::Jumping);
+    jump(&mut stage, -HOUR).await?;
+    sleep(place.phase).await;
+    let jumped = jump(&mut stage, 0).await?;
+    let back = stage.recovered(jumped).await?.max(ahead).max(right);
+    sleep(place.phase).await;
+    stage.finish(what, Some(back)).await
+}
+
+/// Only what tells the time of day jumps: timers run on.
+fn environment(library: &Path, offset: &Path) -> Environment {
+    vec![
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", offset.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
+}
+
+/// Where Debian has it.
+fn library() -> Option<PathBuf> {
+    let kinds = fs::read_dir("/usr/lib").ok()?.flatten();
+    kinds.map(|kind| kind.path().join("faketime/libfaketime.so.1")).find(|path| path.exists())
+}

@@ -1,0 +1,128 @@
+//! The disk that the database is on fills up, and is made room on.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use countersign_cluster::{Cluster, Setup};
+use tokio::time::{Instant, sleep};
+
+use super::outcome::Outcome;
+use super::stage::{Environment, Stage};
+use super::{Place, blocking};
+use crate::trial::verdict::Weather;
+
+/// How long it may take until a full disk is noticed: what the databases have set aside for themselves is used up first.
+const LONGEST_FILLING: Duration = Duration::from_secs(60);
+
+/// A filesystem in memory for as long as its standard input is open, which is as long as this program runs.
+const MOUNT: &str =
+    r#"mount -t tmpfs -o size="$2" tmpfs "$1" || exit 1; echo done; cat >/dev/null; umount -l "$1""#;
+
+/// One node, on a file of SQLite.
+pub(super) async fn play_sqlite(place: &Place) -> anyhow::Result<Outcome> {
+    let what = "the disk of SQLite is full, then has room again";
+    let disk = match blocking(|| Disk::mount("24m")) {
+        Ok(disk) => disk,
+        Err(error) => return Ok(Outcome::LeftOut { what, why: format!("{error:#}") }),
+    };
+    let settings = format!("database = \"sqlite:{}/countersign.db\"\n", disk.folder().display());
+    let stage = Stage::begin(place, &settings, &[Environment::new()], |_| Ok(())).await?;
+    let back = fill_and_empty(place, stage, &disk, || Ok(())).await?;
+    back.0.finish(what, Some(back.1)).await
+}
+
+/// Two nodes, over PostgreSQL. If that has given up for want of a place for its log, it is started again.
+pub(super) async fn play_postgres(place: &Place) -> anyhow::Result<Outcome> {
+    let what = "the disk of PostgreSQL is full, then has room again";
+    let disk = match blocking(|| Disk::mount("160m")) {
+        Ok(disk) => disk,
+        Err(error) => return Ok(Outcome::LeftOut { what, why: format!("{error:#}") }),
+    };
+    let setup = Setup { place: Some(disk.folder()), ..Setup::default() };
+    let mut cluster = blocking(|| Cluster::start_with(setup))?;
+    let stage = Stage::over(place, &cluster.address("postgres")).await?;
+    let repair = || {
+        let answer = cluster.sql("SELECT 1")?;
+        if answer == "1" { Ok(()) } else { cluster.tell("start") }
+    };
+    let (stage, back) = fill_and_empty(place, stage, &disk, repair).await?;
+    let outcome = stage.finish(what, Some(back)).await;
+    drop(cluster);
+    outcome
+}
+
+async fn fill_and_empty(
+    place: &Place,
+    mut stage: Stage,
+    disk: &Disk,
+    repair: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<(Stage, Duration)> {
+    stage.set_weather(Weather::Foul);
+    blocking(|| disk.fill())?;
+    let full = Instant::now();
+    while stage.node(0).traffic.is_ready().await? {
+        ensure!(full.elapsed() < LONGEST_FILLING, "the disk is full, and /readyz says that all is well");
+        sleep(Duration::from_millis(200)).await;
+    }
+    sleep(place.phase).await;
+    blocking(|| disk.empty())?;
+    blocking(repair)?;
+    let back = stage.recovered(Instant::now()).await?;
+    sleep(place.phase).await;
+    Ok((stage, back))
+}
+
+/// A disk with little room.
+struct Disk {
+    keeper: Child,
+    folder: PathBuf,
+}
+
+impl Disk {
+    fn mount(size: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("disk").tempdir()?.keep();
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", MOUNT, "keeper"]).arg(&folder).arg(size);
+        let mut keeper =
+            keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut said = [0; 5];
+        let mut output = keeper.stdout.take().context("the keeper has a standard output")?;
+        let mounted = std::io::Read::read_exact(&mut output, &mut said).is_ok();
+        let disk = Self { keeper, folder };
+        ensure!(mounted, "a filesystem cannot be mounted here, which needs root");
+        // PostgreSQL runs as somebody else than root.
+        fs::set_permissions(disk.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
+        Ok(disk)
+    }
+
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.folder.join("ballast")
+    }
+
+    fn fill(&self) -> anyhow::Result<()> {
+        let mut ballast = File::create(self.ballast())?;
+        let page = [0; 4096];
+        while ballast.write_all(&page).is_ok() {}
+        Ok(())
+    }
+
+    fn empty(&self) -> anyhow::Result<()> {
+        Ok(fs::remove_file(self.ballast())?)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        drop(self.keeper.wait());
+        drop(fs::remove_dir(&self.folder));
+    }
+}
