@@ -19,10 +19,12 @@ use tracing::field::Empty;
 mod error;
 mod examination;
 mod record;
+mod recording;
 mod sampler;
 
 pub use error::ExchangeError;
 pub use examination::Examination;
+pub use recording::Recording;
 pub use sampler::Sampler;
 
 use crate::clock::{Clock, Randomness, fresh_id};
@@ -63,6 +65,8 @@ pub struct TokenExchange {
     pub randomness: Arc<dyn Randomness>,
     /// Which of the refusals that anybody can cause are put on record.
     pub sampler: Sampler,
+    /// Whether anything can be put there.
+    pub recording: Recording,
     /// How much of it anybody gets.
     pub limits: Limits,
     /// Where it is counted.
@@ -219,7 +223,10 @@ impl TokenExchange {
     /// Records an exchange, and measures how long that takes.
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
         let _measured = self.metrics.recording();
-        self.store.record(exchange).instrument(tracing::trace_span!(target: TARGET, "record")).await
+        let span = tracing::trace_span!(target: TARGET, "record");
+        let recorded = self.store.record(exchange).instrument(span).await;
+        self.recording.note(&recorded, self.clock.now());
+        recorded
     }
 
     fn count(&self, answer: &Result<TokenResponse, ExchangeError>, issuer: Option<&Issuer>, took: Duration) {

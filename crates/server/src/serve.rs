@@ -17,7 +17,7 @@ mod housekeeping;
 use crate::clock::{Clock, Randomness};
 use crate::config::{Config, LimitSettings};
 use crate::connections::Doorkeeper;
-use crate::exchange::{Sampler, TokenExchange};
+use crate::exchange::{Recording, Sampler, TokenExchange};
 use crate::http::{App, Readiness, metrics_router, router};
 use crate::issuers::Issuers;
 use crate::limits::Limits;
@@ -108,6 +108,7 @@ impl Server {
             clock: surroundings.clock,
             randomness: surroundings.randomness,
             sampler: Sampler::default(),
+            recording: Recording::default(),
             limits: Limits::new(&config.limits),
             metrics: Arc::clone(&metrics),
         };

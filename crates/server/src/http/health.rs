@@ -24,7 +24,7 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// It can do its work: the ledger can be written. Without that it would issue nothing.
+/// It can do its work: the ledger can be written, and the last exchange was. Without that it would issue nothing.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     // Held while the store is asked: those who wait find the answer when they get it.
     let mut last = app.readiness.0.lock().await;
@@ -40,7 +40,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         *last = Some((now, checked.is_ok()));
         checked.is_ok()
     };
-    if is_ready {
+    if is_ready && !app.exchange.recording.fails(now) {
         return "ok\n".into_response();
     }
     error(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, "the store cannot be written")

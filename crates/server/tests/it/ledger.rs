@@ -112,11 +112,31 @@ async fn e7_invariant_1_without_the_ledger_nothing_is_issued() {
         !answer.body.to_string().contains("exchanges"),
         "the caller reads nothing of our tables: {answer:?}"
     );
+    assert_eq!(readiness(&stage).await, 503, "what can be written elsewhere is no ledger");
     breaker.execute_batch("ALTER TABLE lost RENAME TO exchanges").unwrap();
     assert_eq!(stage.exchange(&token, RESOURCE).await.status, 200, "the failed attempt used nothing up");
+    assert_eq!(readiness(&stage).await, 200);
     let uses: i64 =
         breaker.query_row("SELECT sum(exchanges) FROM used_id_tokens", [], |row| row.get(0)).unwrap();
     assert_eq!(uses, 1);
+}
+
+async fn readiness(stage: &Stage) -> u16 {
+    stage.http.get(format!("{}/readyz", stage.url)).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e7_a_server_that_failed_to_record_is_tried_again_after_a_while() {
+    let stage = Stage::new().await;
+    stage.trust(RESOURCE).await;
+    let breaker =
+        rusqlite::Connection::open(stage.folder.path().join("countersign-data/countersign.db")).unwrap();
+    breaker.execute_batch("ALTER TABLE exchanges RENAME TO lost").unwrap();
+    assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 503);
+    for (passed, expected) in [(0, 503), (4, 503), (1, 200)] {
+        stage.clock.set(stage.now() + Duration::from_secs(passed));
+        assert_eq!(readiness(&stage).await, expected, "after {passed} more seconds");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
