@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_core::publisher::PublisherId;
 use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
+use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -17,6 +18,7 @@ mod conditions;
 mod connections;
 pub(super) mod copying;
 mod exchanges;
+mod hosts;
 mod idempotency;
 mod issuers;
 mod journal;
@@ -38,6 +40,7 @@ use super::{
 };
 use crate::admin::AdminToken;
 use crate::config::PostgresSettings;
+use connections::settled;
 use recorder::Recorder;
 use session::{Database, Session};
 
@@ -76,7 +79,7 @@ fn race(what: &str) -> StoreError {
 impl PostgresStore {
     /// Connects, and makes sure that this version can use the schema; brings it up to date first if the settings say so.
     pub async fn open(settings: &PostgresSettings) -> Result<Self, StoreError> {
-        let database = Arc::new(Database::new(connections::pool(settings)?));
+        let database = Arc::new(Database::new(settings)?);
         if settings.migrate {
             schema::migrate(&database).await?;
         }
@@ -86,7 +89,7 @@ impl PostgresStore {
 
     /// Brings the schema up to date, which makes it in an empty database. Returns the versions before and after.
     pub async fn migrate(settings: &PostgresSettings) -> Result<(i64, i64), StoreError> {
-        schema::migrate(&Arc::new(Database::new(connections::pool(settings)?))).await
+        schema::migrate(&Arc::new(Database::new(settings)?)).await
     }
 
     /// Makes a change in a transaction of its own, and puts it on record. An error of `work` leaves neither. Made again from
@@ -143,8 +146,12 @@ impl Database {
     /// The rows of a query outside transactions.
     async fn query(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let client = connections::connection(&self.pool).await?;
-        let statement = client.prepare_cached(statement).await?;
-        Ok(client.query(&statement, values).await?)
+        let answer = timeout(self.patience, async {
+            let statement = client.prepare_cached(statement).await?;
+            client.query(&statement, values).await
+        });
+        let answer = answer.await;
+        settled(client, answer)
     }
 
     /// The same for a statement that is put together, and may never come again.
@@ -153,14 +160,20 @@ impl Database {
         statement: &str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        Ok(connections::connection(&self.pool).await?.query(statement, values).await?)
+        let client = connections::connection(&self.pool).await?;
+        let answer = timeout(self.patience, client.query(statement, values)).await;
+        settled(client, answer)
     }
 
     /// How many rows a statement outside transactions changed.
     async fn execute(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
         let client = connections::connection(&self.pool).await?;
-        let statement = client.prepare_cached(statement).await?;
-        Ok(client.execute(&statement, values).await?)
+        let answer = timeout(self.patience, async {
+            let statement = client.prepare_cached(statement).await?;
+            client.execute(&statement, values).await
+        });
+        let answer = answer.await;
+        settled(client, answer)
     }
 }
 

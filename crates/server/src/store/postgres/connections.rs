@@ -6,9 +6,11 @@ use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
 use deadpool_postgres::{TimeoutType, Timeouts};
+use tokio::time::error::Elapsed;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{NoTls, Row};
 
+use super::hosts::{Hosts, Warnings};
 use super::tls::Tls;
 use crate::config::{DatabaseTls, PostgresSettings};
 use crate::store::StoreError;
@@ -17,13 +19,19 @@ use crate::store::database_error::{DatabaseError, Fault};
 /// How long to wait for a connection, one that is free or a new one.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Makes the pool. Connects to nothing yet.
-pub(super) fn pool(settings: &PostgresSettings) -> Result<Pool, StoreError> {
+/// Makes the pool, and counts the warnings on its connections. Connects to nothing yet.
+pub(super) fn pool(settings: &PostgresSettings, warnings: &Warnings) -> Result<Pool, StoreError> {
     let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let server = settings.server.clone();
     let manager = match &settings.tls {
-        DatabaseTls::Off => Manager::from_config(server, NoTls, how),
-        DatabaseTls::Verified(file) => Manager::from_config(server, Tls::trusting(file.as_deref())?, how),
+        DatabaseTls::Off => {
+            let hosts = Hosts::of(&server, NoTls, WAIT, warnings.clone());
+            Manager::from_connect(server, hosts, how)
+        }
+        DatabaseTls::Verified(file) => {
+            let hosts = Hosts::of(&server, Tls::trusting(file.as_deref())?, WAIT, warnings.clone());
+            Manager::from_connect(server, hosts, how)
+        }
     };
     // A commit is on disk before it is answered (invariant 1), whatever the database's own default is. A transaction that
     // its node left open ends soon, since others wait for what it locked.
@@ -53,6 +61,30 @@ pub(super) async fn connection(pool: &Pool) -> Result<Object, StoreError> {
         PoolError::Closed => StoreError::Closed,
         other => StoreError::Database(DatabaseError::new(other.to_string(), Fault::Connection)),
     })
+}
+
+/// What came of a question to the database. A connection on which nothing came in time is not used again: the server may
+/// hang, and nothing that it would have to do by itself, like ending the statement, can be relied on.
+pub(super) fn settled<T>(
+    client: Object,
+    answer: Result<Result<T, tokio_postgres::Error>, Elapsed>,
+) -> Result<T, StoreError> {
+    match answer {
+        Ok(answer) => Ok(answer?),
+        Err(_) => {
+            let error = silent(&client);
+            drop(Object::take(client));
+            Err(error)
+        }
+    }
+}
+
+/// The server said nothing in time on this connection. None of those that are free is any better.
+pub(super) fn silent(client: &Object) -> StoreError {
+    if let Some(pool) = Object::pool(client) {
+        drop(pool.retain(|_, _| false));
+    }
+    StoreError::Database(DatabaseError::new("the database server does not answer", Fault::Connection))
 }
 
 /// A value of a row.
@@ -89,7 +121,9 @@ fn fault(state: &SqlState) -> Fault {
         _ if state == &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN => Fault::Connection,
         Some("22" | "23") => Fault::Row,
         Some("40") => Fault::Race,
-        Some("08" | "53") => Fault::Connection,
+        Some("08") => Fault::Connection,
+        // Not a full disk, which is none the less full on another connection.
+        _ if state == &SqlState::TOO_MANY_CONNECTIONS => Fault::Connection,
         // Read only: the server was demoted under the connection, and another can be written to by now.
         _ if is_over || state == &SqlState::READ_ONLY_SQL_TRANSACTION => Fault::Connection,
         _ => Fault::Other,

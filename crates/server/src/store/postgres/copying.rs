@@ -9,6 +9,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::audit;
 use super::connections::{connection, pool};
+use super::hosts::Warnings;
 use crate::config::PostgresSettings;
 use crate::store::StoreError;
 use crate::store::audit::{ChainBreak, ChainHead, Verified};
@@ -19,7 +20,7 @@ const DROP_HORIZON: &str = "DELETE FROM replay_horizon WHERE forgotten_until = 0
 
 /// A connection for a copy: no statement of it is given up for taking long.
 pub(in crate::store) async fn connect(settings: &PostgresSettings) -> Result<Object, StoreError> {
-    let client = connection(&pool(settings)?).await?;
+    let client = connection(&pool(settings, &Warnings::default())?).await?;
     client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0").await?;
     Ok(client)
 }

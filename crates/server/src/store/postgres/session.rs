@@ -1,16 +1,20 @@
 //! One transaction, on a connection and a chain of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::UnixTime;
 use deadpool_postgres::{Object, Pool};
+use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::Stop;
 use super::chains::{self, Chains};
-use super::connections::connection;
+use super::connections::{connection, pool, silent};
+use super::hosts::Warnings;
 use super::journal;
+use crate::config::PostgresSettings;
 use crate::store::audit::{Batch, ChainHead, ChangeRow, Entry, ExchangeRow};
 use crate::store::batches::Batches;
 use crate::store::{Author, Conflict, StoreError};
@@ -20,6 +24,9 @@ pub(super) struct Database {
     pub(super) pool: Pool,
     pub(super) chains: Chains,
     pub(super) batches: Batches,
+    /// How long an answer is waited for. The server has less: this is for one that hangs as a whole.
+    pub(super) patience: Duration,
+    warnings: Warnings,
 }
 
 /// A transaction that is open. Dropped before its end, it takes its connection along, and the server rolls it back.
@@ -37,9 +44,16 @@ pub(super) struct Session {
 }
 
 impl Database {
-    /// With no chain yet, and nobody who watches.
-    pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, chains: Chains::default(), batches: Batches::default() }
+    /// With no connection and no chain yet, and nobody who watches.
+    pub(super) fn new(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        let warnings = Warnings::default();
+        Ok(Self {
+            pool: pool(settings, &warnings)?,
+            chains: Chains::default(),
+            batches: Batches::default(),
+            patience: settings.statement_timeout + Duration::from_secs(1),
+            warnings,
+        })
     }
 }
 
@@ -47,7 +61,14 @@ impl Session {
     /// Begins.
     pub(super) async fn begin(database: &Arc<Database>, now: UnixTime) -> Result<Self, StoreError> {
         let client = connection(&database.pool).await?;
-        let chain = database.chains.take(&**client, now).await?;
+        let chain = match timeout(database.patience, database.chains.take(&**client, now)).await {
+            Ok(chain) => chain?,
+            Err(_) => {
+                let error = silent(&client);
+                drop(Object::take(client));
+                return Err(error);
+            }
+        };
         let session = Self {
             database: Arc::clone(database),
             batch: Batch::after(chain.chain, chain.number, chain.hash),
@@ -56,12 +77,28 @@ impl Session {
             changes: Vec::new(),
             at: 0,
         };
-        session.client()?.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        session.simply("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         Ok(session)
     }
 
     fn client(&self) -> Result<&Object, StoreError> {
         self.client.as_ref().ok_or(StoreError::Closed)
+    }
+
+    /// Waits for an answer, but not for ever. After that the session has no connection that is of any use.
+    async fn answered<T>(
+        &self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
+        match timeout(self.database.patience, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(silent(self.client()?)),
+        }
+    }
+
+    /// Runs a statement that has no values and no rows.
+    async fn simply(&self, statement: &str) -> Result<(), StoreError> {
+        self.answered(self.client()?.batch_execute(statement)).await
     }
 
     /// The rows of a query.
@@ -71,8 +108,11 @@ impl Session {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.client()?;
-        let statement = client.prepare_cached(statement).await?;
-        Ok(client.query(&statement, values).await?)
+        self.answered(async {
+            let statement = client.prepare_cached(statement).await?;
+            client.query(&statement, values).await
+        })
+        .await
     }
 
     /// The first row of a query, if there is one.
@@ -91,8 +131,11 @@ impl Session {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
         let client = self.client()?;
-        let statement = client.prepare_cached(statement).await?;
-        Ok(client.execute(&statement, values).await?)
+        self.answered(async {
+            let statement = client.prepare_cached(statement).await?;
+            client.execute(&statement, values).await
+        })
+        .await
     }
 
     /// The chain that the transaction's rows belong to.
@@ -155,9 +198,14 @@ impl Session {
     }
 
     /// Commits what was sealed. If the connection breaks here, nobody knows what came of it: that is no race, and is not
-    /// tried again.
+    /// tried again. Nor is a commit with a [warning](Warnings).
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        self.client()?.batch_execute("COMMIT").await.map_err(|error| not_committed(error.into()))?;
+        let warnings = self.database.warnings.count();
+        self.simply("COMMIT").await.map_err(not_committed)?;
+        if self.database.warnings.count() != warnings {
+            let reason = "the database warned of something while it committed: a standby may not have it";
+            return Err(StoreError::Unavailable(reason.to_owned()));
+        }
         if !self.batch.is_empty() {
             self.chain.hash = self.batch.hash();
             self.chain.number = self.batch.number;
@@ -177,11 +225,7 @@ impl Session {
 
     /// Takes everything back. A connection on which that fails is not used again.
     pub(super) async fn roll_back(mut self) {
-        let rolled_back = match self.client() {
-            Ok(client) => client.batch_execute("ROLLBACK").await.is_ok(),
-            Err(_) => false,
-        };
-        if rolled_back {
+        if self.simply("ROLLBACK").await.is_ok() {
             self.end();
         }
     }
