@@ -47,6 +47,7 @@ on_every_engine! {
     k6_a_name_belongs_to_whoever_publishes_first
     a_creation_that_is_sent_twice_happens_once
     a_resource_has_so_many_publishers_and_no_more
+    a_clock_that_was_ahead_lets_nothing_in_again_and_shuts_nobody_out
     an_issuer_that_is_switched_off_buys_nothing
     an_issuer_that_is_removed_buys_nothing_any_more
     k2_every_change_is_in_the_audit_log
@@ -61,8 +62,9 @@ on_every_engine! {
     a_row_that_cannot_be_written_fails_alone
 }
 
+/// Times that are over by the clock of any database.
 pub(crate) fn at(seconds: i64) -> UnixTime {
-    UnixTime::from_seconds(1_800_000_000 + seconds)
+    UnixTime::from_seconds(1_700_000_000 + seconds)
 }
 
 pub(crate) fn id_at(seconds: i64) -> String {
@@ -134,6 +136,20 @@ pub(crate) fn issuance(publisher: &Publisher, revision: i64, seconds: i64) -> Ex
         detail: json!({ "claims": { "run_id": seconds.to_string() } }).to_string(),
         id,
     }
+}
+
+/// An hour ahead, a node forgets what others have used.
+async fn a_clock_that_was_ahead_lets_nothing_in_again_and_shuts_nobody_out(store: &dyn Store) {
+    let publisher = publisher(RESOURCE);
+    make(store, vec![adding(&publisher)], &command(0)).await;
+    let used = issuance(&publisher, 1, 0);
+    assert_eq!(store.record(used.clone()).await.unwrap(), Verdict::Recorded);
+    for ahead in 0..3 {
+        issue(store, &publisher, 1, 3_600 + ahead).await;
+    }
+    let again = Exchange { id: ExchangeId(id_at(1)), at: at(1), ..used };
+    assert_eq!(store.record(again).await.unwrap(), Verdict::TooLate);
+    issue(store, &publisher, 1, 1).await;
 }
 
 async fn issue(store: &dyn Store, publisher: &Publisher, revision: i64, seconds: i64) -> ExchangeId {

@@ -46,14 +46,16 @@ pub(super) const USE_ID_TOKENS: &str =
          WHERE used_id_tokens.exchanges < excluded.max_exchanges
      RETURNING id_token";
 /// Forgets id tokens that expiry refuses by itself, and raises the horizon if there were any. Strictly before now: a token is
-/// remembered as long as it is good. What another transaction is forgetting is left to it.
-pub(super) const FORGET_ID_TOKENS: &str =
-    "WITH gone AS (
+/// remembered as long as it is good; and it is over by the database's clock as well, since a node whose clock is ahead would forget
+/// what is good on the others. The horizon goes no further than what was forgotten: whatever clocks say, it shuts out few.
+/// What another transaction is forgetting is left to it.
+pub(super) const FORGET_ID_TOKENS: &str = "WITH gone AS (
          DELETE FROM used_id_tokens WHERE id_token IN
-             (SELECT id_token FROM used_id_tokens WHERE forget_at < $1 ORDER BY forget_at LIMIT $2
-              FOR UPDATE SKIP LOCKED)
-         RETURNING 1)
-     UPDATE replay_horizon SET forgotten_until = $1 WHERE forgotten_until < $1 AND EXISTS (SELECT 1 FROM gone)";
+             (SELECT id_token FROM used_id_tokens WHERE forget_at < least($1, extract(epoch FROM now())::bigint)
+              ORDER BY forget_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+         RETURNING forget_at)
+     UPDATE replay_horizon SET forgotten_until = (SELECT max(forget_at) + 1 FROM gone)
+     WHERE forgotten_until <= (SELECT max(forget_at) FROM gone)";
 /// Records exchanges.
 pub(super) const INSERT_EXCHANGES: &str =
     "INSERT INTO exchanges (id, at, outcome, resource, issuer, subject, publisher, expires_at, status_list, status_index,

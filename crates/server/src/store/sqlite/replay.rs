@@ -49,46 +49,50 @@ impl Sweep {
     /// good.
     ///
     /// An exchange may be older than `now` (it waited, or its node's clock is behind), so the horizon says how far forgetting
-    /// has come, and nothing from before it is let in any more. No exchange waits for a great clean-up.
+    /// has come, and nothing from before it is let in any more. It goes no further than what was forgotten: after a clock was
+    /// ahead, it would shut out good tokens until their time is that clock's. No exchange waits for a great clean-up.
     pub(super) fn advance(
         &mut self,
         transaction: &Transaction<'_>,
         now: UnixTime,
         rows: usize,
     ) -> Result<(), StoreError> {
-        let (last, seen, expired) = self.look(transaction, now, rows)?;
-        if expired {
+        let (last, seen, latest) = self.look(transaction, now, rows)?;
+        if let Some(latest) = latest {
             let mut statement = transaction.prepare_cached(
                 "DELETE FROM used_id_tokens WHERE id_token > ?1 AND id_token <= ?2 AND forget_at < ?3",
             )?;
             statement.execute(params![self.hand, last, now.as_seconds()])?;
             let mut statement = transaction
                 .prepare_cached("UPDATE replay_horizon SET forgotten_until = max(forgotten_until, ?1)")?;
-            statement.execute([now.as_seconds()])?;
+            statement.execute([latest + 1])?;
         }
         self.hand = if seen < rows { Vec::new() } else { last };
         Ok(())
     }
 
-    /// The last of the next rows, how many there are, and whether any can be forgotten.
+    /// The last of the next rows, how many there are, and when the latest of those ended that can be forgotten.
     fn look(
         &self,
         transaction: &Transaction<'_>,
         now: UnixTime,
         rows: usize,
-    ) -> Result<(Vec<u8>, usize, bool), StoreError> {
+    ) -> Result<(Vec<u8>, usize, Option<i64>), StoreError> {
         let mut statement = transaction.prepare_cached(
             "SELECT id_token, forget_at FROM used_id_tokens WHERE id_token > ?1 ORDER BY id_token LIMIT ?2",
         )?;
         let mut found = statement.query(params![self.hand, i64::try_from(rows).unwrap_or(i64::MAX)])?;
-        let (mut last, mut seen, mut expired) = (Vec::new(), 0, false);
+        let (mut last, mut seen, mut latest) = (Vec::new(), 0, None);
         while let Some(row) = found.next()? {
             last.clear();
             last.extend_from_slice(row.get_ref(0)?.as_blob().map_err(StoreError::unreadable)?);
             seen += 1;
-            expired |= row.get::<_, i64>(1)? < now.as_seconds();
+            let ended: i64 = row.get(1)?;
+            if ended < now.as_seconds() {
+                latest = latest.max(Some(ended));
+            }
         }
-        Ok((last, seen, expired))
+        Ok((last, seen, latest))
     }
 }
 
