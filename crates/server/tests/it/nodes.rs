@@ -48,6 +48,7 @@ on_two_nodes! {
     invariant_8_no_token_outlives_the_switch_of_its_issuer
     h5_of_many_first_uses_one_teaches_the_publisher
     k6_of_two_that_wait_for_a_name_one_gets_it
+    k6_who_has_published_keeps_the_name_that_somebody_else_takes
     of_nodes_that_add_a_key_one_does
     a_creation_that_reaches_both_nodes_happens_once
     changes_of_one_revision_are_made_once
@@ -249,6 +250,25 @@ async fn k6_of_two_that_wait_for_a_name_one_gets_it(nodes: Nodes) {
         assert_eq!(count(&verdicts, Verdict::Recorded), 1, "round {round}");
         assert_eq!(count(&verdicts, Verdict::PublisherChanged), 1, "round {round}");
         assert_eq!(in_force(&*nodes[0], &resource, 5_000).await.len(), 1);
+    }
+    verify(&*nodes[1]).await;
+}
+
+/// The first run of a pending publisher, and somebody else's publisher that is not pending, at once.
+async fn k6_who_has_published_keeps_the_name_that_somebody_else_takes(nodes: Nodes) {
+    for round in 0..60 {
+        let resource = format!("acme/m{round}");
+        let (candidate, other) = (publisher(&resource), publisher(&resource));
+        let who = |number: &str| author(Actor::AdminToken(number.to_owned()), 0);
+        make(&*nodes[0], vec![waiting(&candidate, 1_000)], &who("1")).await;
+        let taking = {
+            let (store, who) = (Arc::clone(&nodes[1]), who("2"));
+            tokio::spawn(async move { make(&*store, vec![adding(&other)], &who).await })
+        };
+        let verdict = nodes[0].record(issuance(&candidate, 1, 1)).await.unwrap();
+        taking.await.unwrap();
+        let stays = nodes[0].publisher(&candidate.id).await.unwrap().is_some();
+        assert_eq!(stays, verdict == Verdict::Recorded, "round {round}: {verdict:?}");
     }
     verify(&*nodes[1]).await;
 }

@@ -28,10 +28,22 @@ pub(crate) async fn database_on(cluster: &Cluster) -> String {
     cluster.address(&name)
 }
 
-/// A store over that database, in which the schema is made if it is not there.
+/// A copy of a database that nobody is connected to any more, or will not be in a moment.
+pub(crate) async fn copy_of(address: &str, copy: &str) -> String {
+    let (server, name) = address.rsplit_once('/').unwrap();
+    let client = connect(&format!("{server}/postgres")).await;
+    client.batch_execute(&format!("CREATE DATABASE {copy} TEMPLATE {name}")).await.unwrap();
+    format!("{server}/{copy}")
+}
+
+/// The configuration for that database, in which the schema is made if it is not there.
+pub(crate) fn settings(address: &str) -> String {
+    format!("database = {address:?}\n[postgres]\nmigrate = true\nconnections = 6\n")
+}
+
+/// A store over that database.
 pub(crate) async fn store(address: &str) -> std::sync::Arc<dyn Store> {
-    let text = format!("database = {address:?}\n[postgres]\nmigrate = true\nconnections = 6\n");
-    let config = Config::parse(&text, Path::new("countersign.toml")).unwrap();
+    let config = Config::parse(&settings(address), Path::new("countersign.toml")).unwrap();
     open(&config.database, IfMissing::Refuse).await.unwrap()
 }
 

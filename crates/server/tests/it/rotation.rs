@@ -10,6 +10,33 @@ use crate::stage::Stage;
 
 const RESOURCE: &str = "acme/awesome-model";
 
+macro_rules! on_every_engine {
+    ($($test:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test("").await;
+            })*
+        }
+
+        #[cfg(unix)]
+        mod postgres {
+            use crate::postgres::{database, settings};
+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(&settings(&database().await)).await;
+            })*
+        }
+    };
+}
+
+on_every_engine! {
+    a_key_is_published_before_it_signs_and_until_its_last_token_ends
+    a_revoked_key_is_gone_at_once_and_its_tokens_with_it
+    of_nodes_that_find_a_key_due_one_makes_it
+}
+
 /// What a registry that fetches the key set now says to a token.
 fn accepts(stage: &Stage, token: &str) -> bool {
     let jwks = stage.app.exchange.signer.keys().jwks().to_string();
@@ -34,9 +61,8 @@ fn published(stage: &Stage) -> usize {
     stage.app.exchange.signer.keys().jwks()["keys"].as_array().unwrap().len()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_published_before_it_signs_and_until_its_last_token_ends() {
-    let stage = Stage::with("[tokens]\nrotate_keys_after = \"24h\"").await;
+async fn a_key_is_published_before_it_signs_and_until_its_last_token_ends(database: &str) {
+    let stage = Stage::with(&format!("{database}[tokens]\nrotate_keys_after = \"24h\"")).await;
     stage.trust(RESOURCE).await;
     let first = stage.app.exchange.signer.keys().active_from();
     pass(&stage, Duration::from_hours(24) - Duration::from_secs(1)).await;
@@ -61,9 +87,8 @@ async fn a_key_is_published_before_it_signs_and_until_its_last_token_ends() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_key_is_gone_at_once_and_its_tokens_with_it() {
-    let stage = Stage::new().await;
+async fn a_revoked_key_is_gone_at_once_and_its_tokens_with_it(database: &str) {
+    let stage = Stage::with(database).await;
     stage.trust(RESOURCE).await;
     let token = issue(&stage).await;
     assert!(accepts(&stage, &token));
@@ -77,9 +102,8 @@ async fn a_revoked_key_is_gone_at_once_and_its_tokens_with_it() {
     assert!(accepts(&stage, &issue(&stage).await));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_nodes_that_find_a_key_due_one_makes_it() {
-    let stage = Stage::with("[tokens]\nrotate_keys_after = \"24h\"").await;
+async fn of_nodes_that_find_a_key_due_one_makes_it(database: &str) {
+    let stage = Stage::with(&format!("{database}[tokens]\nrotate_keys_after = \"24h\"")).await;
     stage.clock.set(stage.now() + Duration::from_hours(24));
     let refresh = || async {
         let exchange = &stage.app.exchange;
