@@ -7,7 +7,7 @@ mod conventions;
 
 use crate::step::{Result, now, run as execute, step};
 use crate::workspace::Workspace;
-use crate::{soak, test, tools};
+use crate::{chaos, soak, test, tools};
 
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run(workspace: &Workspace) -> Result {
@@ -40,8 +40,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     })?;
     test::run(workspace, &[])?;
     soak::run_short(workspace)?;
+    chaos::run_short(workspace)?;
     println!(
-        "\nci passed in {:.0} s: format, conventions, arrows, clippy, bans, licences, sources, documentation, tests, soak",
+        "\nci passed in {:.0} s: format, conventions, arrows, clippy, bans, licences, sources, documentation, tests, soak, chaos",
         start.elapsed().as_secs_f64()
     );
     Ok(())

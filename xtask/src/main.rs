@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
 mod bench;
+mod chaos;
 mod ci;
 mod demo;
 mod dist;
@@ -24,6 +25,7 @@ The project's own commands.
     cargo xtask ci                  all that must hold before a change is merged
     cargo xtask bench [ARGS]        what an exchange costs, beside what its cryptography costs; also publishers, mix, endurance, registry
     cargo xtask soak [--seconds N]  the server under load as everything around it changes, for ten minutes
+    cargo xtask chaos [ARGS]        nodes, databases, disks, clocks and issuers fail under load, for about five minutes
     cargo xtask dist [--figures]    the command line tool as one static file, and what it costs
 
 What they need beyond the Rust toolchain, they fetch into target/tools.";
@@ -51,13 +53,14 @@ fn run(arguments: &[String]) -> Result {
         "ci" => ci::run(&workspace),
         "bench" => bench::run(&workspace, rest),
         "soak" => soak::run(&workspace, rest),
+        "chaos" => chaos::run(&workspace, rest),
         "dist" => dist::run(&workspace, rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(())
         }
         unknown => {
-            let expected = "expected demo, test, ci, bench, soak or dist";
+            let expected = "expected demo, test, ci, bench, soak, chaos or dist";
             Err(Failure::new(format!("{expected}; found {unknown:?}\n\n{HELP}")))
         }
     }

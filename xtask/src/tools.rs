@@ -3,6 +3,7 @@
 
 pub(crate) mod cargo_deny;
 pub(crate) mod debian;
+pub(crate) mod faketime;
 pub(crate) mod node;
 pub(crate) mod postgresql;
 pub(crate) mod python;

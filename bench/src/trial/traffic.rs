@@ -42,6 +42,8 @@ pub(crate) struct Traffic {
     last_token: watch::Sender<Instant>,
     longest_gap: Mutex<Duration>,
     verifier: RwLock<AccessTokenVerifier<KeySet>>,
+    /// Held while a request of the load is under way.
+    going_on: RwLock<()>,
     /// Whether [`CHANGING`] has a publisher in force. Held while a request for it is under way.
     trusted: RwLock<bool>,
 }
@@ -82,6 +84,7 @@ impl Traffic {
             last_token: watch::Sender::new(Instant::now()),
             longest_gap: Mutex::default(),
             verifier,
+            going_on: RwLock::default(),
             trusted: RwLock::new(true),
         })
     }
@@ -98,9 +101,16 @@ impl Traffic {
         Ok(())
     }
 
-    /// Says by how many seconds the server's clock is ahead: its jobs have the same time.
-    pub(crate) fn set_ahead(&self, seconds: i64) {
+    /// Has the server's clock jump between two requests, and its jobs with it: from now on it is so many seconds ahead.
+    pub(crate) async fn jump(
+        &self,
+        seconds: i64,
+        jump: impl FnOnce() -> std::io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let _nothing_under_way = self.going_on.write().await;
+        jump()?;
         self.at.lock().unwrap_or_else(PoisonError::into_inner).ahead = seconds;
+        Ok(())
     }
 
     pub(crate) fn set_weather(&self, weather: Weather) {
@@ -187,6 +197,8 @@ async fn verifier(address: SocketAddr) -> anyhow::Result<AccessTokenVerifier<Key
 impl Sender {
     /// Sends one request, of a kind by chance: half of them are good.
     pub(crate) async fn next(&mut self) -> anyhow::Result<()> {
+        let traffic = Arc::clone(&self.traffic);
+        let _under_way = traffic.going_on.read().await;
         match self.roll() % 20 {
             0..=8 => self.good().await,
             9 | 10 => self.of_changing_trust().await,

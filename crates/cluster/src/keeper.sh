@@ -6,7 +6,7 @@
 bin=$1 folder=$2 primary=$3 settings=$4
 
 start() {
-    "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 -o "$settings" start >/dev/null || { cat "$folder/log"; exit 1; }
+    "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 -o "$settings" start >/dev/null 2>&1 || { cat "$folder/log"; exit 1; }
 }
 stop() { "$bin/pg_ctl" -D "$folder/data" -m "$1" -w stop >/dev/null; }
 postmaster() { head -n 1 "$folder/data/postmaster.pid"; }

@@ -36,9 +36,6 @@ pub(crate) const LIES: [Lie; 8] = [
     Lie::Error,
 ];
 
-/// A key set as any issuer's; its key has signed nothing.
-const OTHER_KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"somebody-elses","alg":"ES256","use":"sig","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
-
 impl Lie {
     /// Answers one request, which has come through a proxy and so names the whole URL.
     pub(super) async fn answer(self, connection: &mut TcpStream) -> std::io::Result<()> {
@@ -73,7 +70,7 @@ impl Lie {
             Self::OtherIssuer => ("200 OK", json(), document("https://issuer.example.com", issuer)),
             Self::KeysElsewhere => ("200 OK", json(), document(issuer, "https://keys.example.com")),
             Self::OtherKeys if is_document => ("200 OK", json(), document(issuer, issuer)),
-            Self::OtherKeys => ("200 OK", json(), OTHER_KEYS.to_owned()),
+            Self::OtherKeys => ("200 OK", json(), other_keys()),
             Self::Error => ("500 Internal Server Error", json(), document(issuer, issuer)),
         }
     }
@@ -85,4 +82,13 @@ async fn endless(connection: &mut TcpStream) -> std::io::Result<()> {
     loop {
         connection.write_all(&[b'a'; 4096]).await?;
     }
+}
+
+/// A key set as any issuer's; its key has signed nothing.
+fn other_keys() -> String {
+    // 2,048 bits of which the first and the last are set.
+    let modulus = format!("{}Q", "u".repeat(341));
+    format!(
+        r#"{{"keys":[{{"kty":"RSA","kid":"another","alg":"RS256","use":"sig","n":"{modulus}","e":"AQAB"}}]}}"#
+    )
 }
