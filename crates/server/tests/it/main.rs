@@ -16,6 +16,9 @@ mod crash;
 #[cfg(unix)]
 #[cfg(test)]
 mod database_tls;
+#[cfg(unix)]
+#[cfg(test)]
+mod failover;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]

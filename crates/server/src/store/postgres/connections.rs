@@ -69,14 +69,12 @@ pub(super) fn settled<T>(
     client: Object,
     answer: Result<Result<T, tokio_postgres::Error>, Elapsed>,
 ) -> Result<T, StoreError> {
-    match answer {
-        Ok(answer) => Ok(answer?),
-        Err(_) => {
-            let error = silent(&client);
-            drop(Object::take(client));
-            Err(error)
-        }
+    if let Ok(answer) = answer {
+        return Ok(answer?);
     }
+    let error = silent(&client);
+    drop(Object::take(client));
+    Err(error)
 }
 
 /// The server said nothing in time on this connection. None of those that are free is any better.

@@ -61,14 +61,13 @@ impl Session {
     /// Begins.
     pub(super) async fn begin(database: &Arc<Database>, now: UnixTime) -> Result<Self, StoreError> {
         let client = connection(&database.pool).await?;
-        let chain = match timeout(database.patience, database.chains.take(&**client, now)).await {
-            Ok(chain) => chain?,
-            Err(_) => {
-                let error = silent(&client);
-                drop(Object::take(client));
-                return Err(error);
-            }
+        let taken = timeout(database.patience, Box::pin(database.chains.take(&**client, now))).await;
+        let Ok(chain) = taken else {
+            let error = silent(&client);
+            drop(Object::take(client));
+            return Err(error);
         };
+        let chain = chain?;
         let session = Self {
             database: Arc::clone(database),
             batch: Batch::after(chain.chain, chain.number, chain.hash),
@@ -85,20 +84,19 @@ impl Session {
         self.client.as_ref().ok_or(StoreError::Closed)
     }
 
-    /// Waits for an answer, but not for ever. After that the session has no connection that is of any use.
+    /// Waits for an answer, but not for ever. After that the session has no connection that is of any use. What waits is boxed:
+    /// many of these are part of one future.
     async fn answered<T>(
         &self,
         answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, StoreError> {
-        match timeout(self.database.patience, answer).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(silent(self.client()?)),
-        }
+        let answer = timeout(self.database.patience, answer).await;
+        Ok(answer.map_err(|_| self.client().map_or_else(|error| error, silent))??)
     }
 
     /// Runs a statement that has no values and no rows.
     async fn simply(&self, statement: &str) -> Result<(), StoreError> {
-        self.answered(self.client()?.batch_execute(statement)).await
+        self.answered(Box::pin(self.client()?.batch_execute(statement))).await
     }
 
     /// The rows of a query.
@@ -108,11 +106,11 @@ impl Session {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.client()?;
-        self.answered(async {
+        let answer = async {
             let statement = client.prepare_cached(statement).await?;
             client.query(&statement, values).await
-        })
-        .await
+        };
+        self.answered(Box::pin(answer)).await
     }
 
     /// The first row of a query, if there is one.
@@ -131,11 +129,11 @@ impl Session {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
         let client = self.client()?;
-        self.answered(async {
+        let answer = async {
             let statement = client.prepare_cached(statement).await?;
             client.execute(&statement, values).await
-        })
-        .await
+        };
+        self.answered(Box::pin(answer)).await
     }
 
     /// The chain that the transaction's rows belong to.
