@@ -19,9 +19,9 @@ mod memory;
 use crate::trial::gate::Mode;
 use crate::trial::load::{Load, PACE, WORKERS};
 use crate::trial::server::{self, Installation};
-use crate::trial::traffic::{self, Traffic};
+use crate::trial::traffic::Traffic;
 use crate::trial::verdict::Tally;
-use crate::trial::{Issuers, log};
+use crate::trial::{Issuers, log, sender};
 use memory::Memory;
 
 /// How long the keys of an issuer that has come back may take to be asked for again: the cooldown after a failure, and the
@@ -120,12 +120,12 @@ async fn ask_the_late_issuer(traffic: Arc<Traffic>, length: Duration, end: Insta
     let mut sender = traffic.sender(WORKERS).await?;
     let opens_at = Instant::now() + Duration::from_mins(1).min(length / 4);
     while Instant::now() < opens_at {
-        sender.ask_late(traffic::UNAVAILABLE).await?;
+        sender.ask_late(sender::UNAVAILABLE).await?;
         sleep(Duration::from_millis(500)).await;
     }
     traffic.issuers().to_late.set(Mode::Open);
     while Instant::now() < end {
-        let expected = if Instant::now() < opens_at + COOLDOWN { traffic::MAY_BE } else { traffic::ISSUED };
+        let expected = if Instant::now() < opens_at + COOLDOWN { sender::MAY_BE } else { sender::ISSUED };
         sender.ask_late(expected).await?;
         sleep(Duration::from_millis(500)).await;
     }

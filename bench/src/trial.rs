@@ -8,6 +8,7 @@ use countersign_simulator::Simulator;
 pub(crate) mod gate;
 pub(crate) mod load;
 pub(crate) mod log;
+pub(crate) mod sender;
 pub(crate) mod server;
 pub(crate) mod traffic;
 pub(crate) mod verdict;

@@ -16,7 +16,7 @@ use super::{Place, blocking};
 use crate::trial::verdict::Weather;
 
 /// How long it may take until a full disk is noticed: what the databases have set aside for themselves is used up first.
-const LONGEST_FILLING: Duration = Duration::from_secs(60);
+const LONGEST_FILLING: Duration = Duration::from_mins(1);
 
 /// A filesystem in memory for as long as its standard input is open, which is as long as this program runs.
 const MOUNT: &str =
@@ -65,10 +65,15 @@ async fn fill_and_empty(
     blocking(|| disk.fill())?;
     let full = Instant::now();
     while stage.node(0).traffic.is_ready().await? {
-        ensure!(full.elapsed() < LONGEST_FILLING, "the disk is full, and /readyz says that all is well");
+        ensure!(
+            full.elapsed() < LONGEST_FILLING,
+            "the disk is full, {} exchanges were refused for it, and /readyz says that all is well",
+            stage.refused()
+        );
         sleep(Duration::from_millis(200)).await;
     }
     sleep(place.phase).await;
+    ensure!(stage.refused() > 0, "/readyz says that the disk is full, and no exchange was refused for it");
     blocking(|| disk.empty())?;
     blocking(repair)?;
     let back = stage.recovered(Instant::now()).await?;

@@ -43,7 +43,7 @@ pub(super) async fn play(place: &Place, end: End) -> anyhow::Result<Outcome> {
 
 /// A primary that commits nothing before its standby has it on disk, and the standby.
 fn pair() -> anyhow::Result<(Cluster, Cluster)> {
-    let mut primary = Cluster::start("")?;
+    let primary = Cluster::start("")?;
     let standby = Cluster::start_with(Setup { follows: Some(&primary), ..Setup::default() })?;
     primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")?;
     primary.sql("SELECT pg_reload_conf()")?;

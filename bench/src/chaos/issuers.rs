@@ -11,8 +11,8 @@ use super::outcome::Outcome;
 use super::stage::{Environment, Stage};
 use super::{Place, blocking};
 use crate::trial::gate::{Gate, LIES, Lie, Mode};
+use crate::trial::sender::{MAY_BE, REFUSED, Sender, UNAVAILABLE};
 use crate::trial::server::{Installation, STABLE};
-use crate::trial::traffic::{MAY_BE, REFUSED, UNAVAILABLE};
 use crate::trial::verdict::Expected;
 
 /// The cooldown after a fetch, the time-out of one that was under way, and some seconds.
@@ -27,18 +27,15 @@ struct Liar {
 
 /// Nobody else's jobs notice anything; the liars' jobs get no token until the truth is heard again.
 pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
+    let what = "ten issuers that lie, hang, redirect or never end";
     let mut liars = Vec::new();
     for mode in LIES.map(Mode::Lying).into_iter().chain([Mode::Hanging, Mode::Refusing]) {
-        let simulator = Simulator::start().await?;
-        let gate = Gate::start(simulator.github().issuer().authority(), mode).await?;
-        liars.push(Liar { mode, simulator, gate });
+        liars.push(Liar::start(mode).await?);
     }
     let cluster = blocking(|| Cluster::start(""))?;
-    let mut settings = format!("database = {:?}\n[postgres]\nmigrate = true\n", cluster.address("postgres"));
-    for Liar { simulator, gate, .. } in &liars {
-        let (url, proxy) = (simulator.github().issuer(), gate.url());
-        settings += &format!("[[issuers]]\nurl = \"{url}\"\npreset = \"github\"\nproxy = \"{proxy}\"\n");
-    }
+    let tables: String = liars.iter().map(Liar::settings).collect();
+    let settings =
+        format!("database = {:?}\n[postgres]\nmigrate = true\n{tables}", cluster.address("postgres"));
     let trust = |installation: &Installation| {
         liars.iter().try_for_each(|liar| {
             let issuer = liar.simulator.github().issuer();
@@ -47,27 +44,30 @@ pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
     };
     let environments = [Environment::new(), Environment::new()];
     let mut stage = Stage::begin(place, &settings, &environments, trust).await?;
-    let traffic = stage.node(0).traffic.clone();
-    let mut sender = traffic.sender(100).await?;
+    let mut sender = stage.node(0).traffic.sender(100).await?;
     let end = Instant::now() + place.phase;
     while Instant::now() < end {
         for liar in &liars {
             sender.ask_of(&liar.simulator, liar.verdict()).await?;
         }
     }
-    let what = "ten issuers that lie, hang, redirect or never end";
     if place.is_short {
         return stage.finish(what, None).await;
     }
-    liars.iter().for_each(|liar| liar.gate.set(Mode::Open));
+    let back = listen_to_the_truth(&liars, &mut sender).await?;
+    stage.finish(what, Some(back)).await
+}
+
+/// Has all of them come to themselves, and waits until their jobs get tokens; how long that took.
+async fn listen_to_the_truth(liars: &[Liar], sender: &mut Sender) -> anyhow::Result<Duration> {
+    for liar in liars {
+        liar.gate.set(Mode::Open);
+    }
     let repaired = Instant::now();
     let mut waiting: Vec<&Liar> = liars.iter().collect();
     while !waiting.is_empty() {
-        ensure!(
-            repaired.elapsed() < LONGEST_COOLDOWN,
-            "{} issuers have come to themselves, and their jobs get no tokens",
-            waiting.len()
-        );
+        let names: Vec<_> = waiting.iter().map(|liar| liar.mode).collect();
+        ensure!(repaired.elapsed() < LONGEST_COOLDOWN, "no tokens for the jobs of those that were {names:?}");
         sleep(Duration::from_millis(500)).await;
         let mut still = Vec::new();
         for liar in waiting {
@@ -79,10 +79,22 @@ pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
         }
         waiting = still;
     }
-    stage.finish(what, Some(repaired.elapsed())).await
+    Ok(repaired.elapsed())
 }
 
 impl Liar {
+    async fn start(mode: Mode) -> anyhow::Result<Self> {
+        let simulator = Simulator::start().await?;
+        let gate = Gate::start(simulator.github().issuer().authority(), mode).await?;
+        Ok(Self { mode, simulator, gate })
+    }
+
+    /// The table of the configuration that has it.
+    fn settings(&self) -> String {
+        let (url, proxy) = (self.simulator.github().issuer(), self.gate.url());
+        format!("[[issuers]]\nurl = \"{url}\"\npreset = \"github\"\nproxy = \"{proxy}\"\n")
+    }
+
     /// What its jobs must be told. Keys that came from its own address are its keys, and none of them is the token's.
     fn verdict(&self) -> Expected {
         if self.mode == Mode::Lying(Lie::OtherKeys) { REFUSED } else { UNAVAILABLE }

@@ -73,6 +73,11 @@ impl Stage {
         self.nodes.iter().for_each(|node| node.traffic.set_weather(weather));
     }
 
+    /// How many requests were told to come again, or not answered.
+    pub(super) fn refused(&self) -> usize {
+        self.tally.in_doubt()
+    }
+
     /// Starts a node again that was killed.
     pub(super) fn restart(&mut self, number: usize) -> anyhow::Result<()> {
         let running = blocking(|| self.installation.start())?;

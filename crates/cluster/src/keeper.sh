@@ -10,9 +10,10 @@ start() {
 }
 stop() { "$bin/pg_ctl" -D "$folder/data" -m "$1" -w stop >/dev/null; }
 postmaster() { head -n 1 "$folder/data/postmaster.pid"; }
+signal() { kill -s "$1" "$(postmaster)" $(pgrep -P "$(postmaster)"); }
 
 if [ -n "$primary" ]; then
-    "$bin/pg_basebackup" -D "$folder/data" -R -d "$primary" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+    "$bin/pg_basebackup" --checkpoint=fast -D "$folder/data" -R -d "$primary" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 else
     "$bin/initdb" -D "$folder/data" -U postgres -A trust --no-sync >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 fi
@@ -22,12 +23,14 @@ while read -r word; do
     case $word in
         start) start ;;
         kill) kill -9 "$(postmaster)" ;;
-        freeze) kill -STOP "$(postmaster)" $(pgrep -P "$(postmaster)") ;;
-        thaw) kill -CONT "$(postmaster)" $(pgrep -P "$(postmaster)") ;;
+        freeze) signal STOP ;;
+        thaw) signal CONT ;;
         promote) "$bin/pg_ctl" -D "$folder/data" -w promote >/dev/null ;;
         *) stop "$word" ;;
     esac
     echo done
 done
+# What is frozen hears nothing else.
+signal CONT 2>/dev/null
 stop immediate 2>/dev/null
 rm -rf "$folder"
