@@ -51,9 +51,6 @@ pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
             sender.ask_of(&liar.simulator, liar.verdict()).await?;
         }
     }
-    if place.is_short {
-        return stage.finish(what, None).await;
-    }
     let back = listen_to_the_truth(&liars, &mut sender).await?;
     stage.finish(what, Some(back)).await
 }

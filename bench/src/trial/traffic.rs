@@ -28,7 +28,8 @@ pub(crate) struct Traffic {
     weather: watch::Sender<Weather>,
     /// When the request was sent that got the last token.
     last_token: watch::Sender<Instant>,
-    longest_gap: Mutex<Duration>,
+    /// When the last token came, and the longest time without any.
+    gap: Mutex<(Instant, Duration)>,
     verifier: RwLock<AccessTokenVerifier<KeySet>>,
     /// Held while a request of the load is under way.
     pub(super) going_on: RwLock<()>,
@@ -59,7 +60,7 @@ impl Traffic {
             tally,
             weather: watch::Sender::new(Weather::Fair),
             last_token: watch::Sender::new(Instant::now()),
-            longest_gap: Mutex::default(),
+            gap: Mutex::new((Instant::now(), Duration::ZERO)),
             verifier,
             going_on: RwLock::default(),
             trusted: RwLock::new(true),
@@ -111,7 +112,7 @@ impl Traffic {
 
     /// The longest time without any token.
     pub(crate) fn longest_gap(&self) -> Duration {
-        *self.longest_gap.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gap.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// Holds up the requests whose verdict is about to change.
@@ -145,11 +146,10 @@ impl Traffic {
     }
 
     pub(super) fn note_token(&self, sent: Instant) {
-        self.last_token.send_modify(|last| {
-            let mut longest = self.longest_gap.lock().unwrap_or_else(PoisonError::into_inner);
-            *longest = longest.max(sent.saturating_duration_since(*last));
-            *last = sent.max(*last);
-        });
+        self.last_token.send_modify(|last| *last = sent.max(*last));
+        let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        *gap = (now, gap.1.max(now - gap.0));
     }
 
     /// Checks an access token as a registry does, with newer keys if it has been signed with a new one.

@@ -11,6 +11,14 @@ start() {
 stop() { "$bin/pg_ctl" -D "$folder/data" -m "$1" -w stop >/dev/null; }
 postmaster() { head -n 1 "$folder/data/postmaster.pid"; }
 signal() { kill -s "$1" "$(postmaster)" $(pgrep -P "$(postmaster)"); }
+# A process that nobody has waited for yet is gone as well, although its number is taken; PostgreSQL would not start for that.
+gone() { ! grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null; }
+end() {
+    all="$(postmaster) $(pgrep -P "$(postmaster)")"
+    kill -9 "$(postmaster)"
+    for each in $all; do until gone "$each"; do sleep 0.1; done; done
+    rm "$folder/data/postmaster.pid"
+}
 
 if [ -n "$primary" ]; then
     "$bin/pg_basebackup" --checkpoint=fast -D "$folder/data" -R -d "$primary" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
@@ -22,7 +30,7 @@ echo done
 while read -r word; do
     case $word in
         start) start ;;
-        kill) kill -9 "$(postmaster)" ;;
+        kill) end ;;
         freeze) signal STOP ;;
         thaw) signal CONT ;;
         promote) "$bin/pg_ctl" -D "$folder/data" -w promote >/dev/null ;;
