@@ -199,8 +199,7 @@ fn log_to_stderr(format: LogFormat, traces: Option<&Traces>) -> anyhow::Result<(
     let filter = variable("COUNTERSIGN_LOG").unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(&filter)
         .with_context(|| format!("COUNTERSIGN_LOG: expected a level or filter such as info or countersign_server=debug, found {filter:?}"))?;
-    // Where the log cannot be written, that cannot be said either: with internal errors on, the attempt would panic and take
-    // along whatever was being logged.
+    // Where the log cannot be written, that cannot be said either: the attempt would panic, and take along what was logged.
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)

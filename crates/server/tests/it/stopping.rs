@@ -7,16 +7,29 @@ use std::time::Duration;
 
 use crate::program::prepare;
 
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended, if all is well.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// A server that logs as much as it can, the rest of its log, and its address.
-fn start(folder: &Path) -> (Child, BufReader<ChildStderr>, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_countersign-server"))
+fn start(folder: &Path) -> (Running, BufReader<ChildStderr>, String) {
+    let child = Command::new(env!("CARGO_BIN_EXE_countersign-server"))
         .args(["serve", "--config", "countersign.toml"])
         .env("COUNTERSIGN_LOG", "trace")
         .current_dir(folder)
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut child = Running(child);
+    let mut log = BufReader::new(child.0.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("is ready") {
         line.clear();
@@ -26,20 +39,20 @@ fn start(folder: &Path) -> (Child, BufReader<ChildStderr>, String) {
     (child, log, format!("http://{address}/healthz"))
 }
 
-fn terminate(child: &Child) {
-    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+fn terminate(child: &Running) {
+    let killed = Command::new("kill").args(["-TERM", &child.0.id().to_string()]).status().unwrap();
     assert!(killed.success());
 }
 
 /// Waits for the end, and makes one if there is none in time.
-async fn ends_within(mut child: Child, limit: Duration) -> bool {
-    let id = child.id();
-    let end = tokio::task::spawn_blocking(move || child.wait().unwrap());
-    let in_time = tokio::time::timeout(limit, end).await.is_ok();
-    if !in_time {
-        Command::new("kill").args(["-KILL", &id.to_string()]).status().unwrap();
-    }
-    in_time
+async fn ends_within(mut child: Running, limit: Duration) -> bool {
+    let mut looks = tokio::time::interval(Duration::from_millis(50));
+    let ended = async {
+        while child.0.try_wait().unwrap().is_none() {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(limit, ended).await.is_ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
