@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use countersign_client::http::{HttpError, Request, Response};
 use countersign_client::{Endpoint, Surroundings};
+use countersign_core::UnixTime;
 use countersign_core::secret::AdminSecret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -99,15 +100,21 @@ impl Administration {
         Self { surroundings: surroundings.clone(), server, secret }
     }
 
-    /// All publishers that the caller may see, or those of a resource; oldest first.
+    /// All publishers that the caller may see, or those of a resource, or that let nobody in since; oldest first.
     pub(crate) fn publishers<T: DeserializeOwned>(
         &self,
         resource: Option<&str>,
+        unused_since: Option<UnixTime>,
     ) -> Result<Vec<T>, AdministrationError> {
         let mut publishers = Vec::new();
+        let unused_since = unused_since.map(|since| since.as_seconds().to_string());
         let mut after: Option<String> = None;
         loop {
-            let parameters = [("resource", resource), ("after", after.as_deref())];
+            let parameters = [
+                ("resource", resource),
+                ("unused_since", unused_since.as_deref()),
+                ("after", after.as_deref()),
+            ];
             let part: Part<T> = self.get(&format!("/publishers?limit=1000{}", query(&parameters)))?;
             publishers.extend(part.publishers);
             match part.next {

@@ -100,6 +100,8 @@ async fn a_publisher_is_added_used_stopped_and_removed() {
         listed.contains("  used: 1 times, last ") && listed.contains("  pin repository_id: 74\n"),
         "{listed}"
     );
+    let unused = shell.run(&["publishers", "list", "acme/new", "--unused-for", "1"]);
+    assert!(unused.contains("no trusted publishers"), "{unused}");
     let id = shell.json(&["publishers", "list", "acme/new"])[0]["id"].as_str().unwrap().to_owned();
     insta::assert_snapshot!(shell.run(&["publishers", "disable", &id]), @r#"
     exit 0

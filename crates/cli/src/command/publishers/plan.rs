@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: Arguments, mut process: Process) -> Result<ExitCode
 /// What has to change on a server for a file to be true there.
 pub(super) fn of_file(path: &Path, server: &Administration, process: &mut Process) -> Result<Plan, Failure> {
     let file = publisher_file::read(path, &*process.surroundings.files)?;
-    let listed: Vec<Listed> = server.publishers(None)?;
+    let listed: Vec<Listed> = server.publishers(None, None)?;
     for listed in listed.iter().filter(|listed| listed.publisher().is_none()) {
         let said = format!(
             "the publisher {} of {} cannot be read, so no plan touches it; it trusts nobody: remove it",
