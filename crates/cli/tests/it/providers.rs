@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use countersign_client::{AmbientProvider, AudienceChoice, Client, LoginError, Settings};
+use countersign_core::provider::Marks;
 use countersign_core::{Claims, Permission, Provider, Statement, UnixTime};
 use countersign_simulator::{Overrides, Pretended, Simulator};
 
@@ -257,7 +258,8 @@ async fn says_what_is_wrong(registry: &Registry, row: &Row, played: &dyn Pretend
     let LoginError::Exchange(error) = error else { panic!("{}: {error}", row.provider) };
     let error = error.to_string();
     // Another service account has another id.
-    let is_proven = !row.provider.preset().pins.is_empty() && row.provider != Provider::Kubernetes;
+    let has_place = row.provider.preset().pins.iter().any(|pin| pin.marks == Marks::Place);
+    let is_proven = has_place && row.provider != Provider::Kubernetes;
     let expected = if is_proven {
         format!("the trusted publisher of {RESOURCE} does not match: {told}")
     } else {
