@@ -1,7 +1,7 @@
 //! Names and ids that no longer go together: what has happened, and how to mend it.
 
 use super::check::Check;
-use crate::provider::Pin;
+use crate::provider::{Marks, Pin};
 use crate::publisher::Rules;
 
 /// Explains the checks in which a name and its ids disagree.
@@ -13,9 +13,7 @@ pub(super) fn tell(names: &mut [Check], ids: &mut [Check], rules: &Rules) {
     let given = rules.pins().enumerate().filter(|(_, (_, id))| id.is_some());
     let given: Vec<(usize, &Pin)> =
         given.filter_map(|(index, (claim, _))| Some((index, preset.pin(claim)?))).collect();
-    let is_own = given.iter().any(|(index, pin)| {
-        preset.pins.first().is_some_and(|own| own.claim == pin.claim) && ids[*index].passed()
-    });
+    let is_own = given.iter().any(|(index, pin)| pin.marks == Marks::Place && ids[*index].passed());
     for name in names.iter_mut().filter(|check| !check.passed()) {
         let mut held = given.iter().filter(|(_, pin)| pin.learned_with == name.subject()).peekable();
         if is_own && held.peek().is_some() && held.all(|(index, _)| ids[*index].passed()) {

@@ -327,4 +327,6 @@ fn invariant_10_who_only_shares_an_account_is_a_stranger() {
     };
     assert!(told(&[trusting(1, &own)]).report().is_none());
     assert_eq!(told(&[trusting(1, &own)]).message(), told(&[]).message());
+    let refusal = decide(&resource(), &[trusting(1, &own)], &neighbour.token()).unwrap_err();
+    assert!(!refusal.for_owner().contains("the name changed"), "{}", refusal.for_owner());
 }
