@@ -87,7 +87,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 async fn play(options: &Options, beside: &Path) -> anyhow::Result<()> {
     let place = Place {
-        program: options.server.clone().unwrap_or_else(|| beside.join("countersign-server")),
+        program: std::path::absolute(
+            options.server.as_deref().unwrap_or(&beside.join("countersign-server")),
+        )?,
         folder: beside.to_owned(),
         issuers: Issuers::start().await?,
         phase: Duration::from_secs(options.seconds),

@@ -43,7 +43,8 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let own = std::env::current_exe()?;
     let beside = own.parent().context("a program is in a folder")?;
-    let program = options.server.clone().unwrap_or_else(|| beside.join("countersign-server"));
+    let program =
+        std::path::absolute(options.server.as_deref().unwrap_or(&beside.join("countersign-server")))?;
     let folder = tempfile::tempdir_in(beside)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(play(Duration::from_secs(options.seconds), program, folder.path()))
