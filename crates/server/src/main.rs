@@ -17,6 +17,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 mod command;
+mod lines;
+
+use lines::Lines;
 
 /// An exchange allocates a few hundred small things on several threads: the system's allocator took a sixth of its time.
 #[global_allocator]
@@ -82,7 +85,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_park(lines::write_kept)
+        .on_thread_stop(lines::write_kept)
+        .build()?;
     match arguments.command {
         Command::Serve(common) => runtime.block_on(serve(&common)),
         Command::Publisher(command) => runtime.block_on(command.run()),
@@ -200,10 +207,8 @@ fn log_to_stderr(format: LogFormat, traces: Option<&Traces>) -> anyhow::Result<(
     let filter = EnvFilter::try_new(&filter)
         .with_context(|| format!("COUNTERSIGN_LOG: expected a level or filter such as info or countersign_server=debug, found {filter:?}"))?;
     // Where the log cannot be written, that cannot be said either: the attempt would panic, and take along what was logged.
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .log_internal_errors(false);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(|| Lines).with_ansi(false).log_internal_errors(false);
     let lines = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

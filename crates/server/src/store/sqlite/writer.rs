@@ -1,6 +1,7 @@
 //! The one thread that writes, and its group commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,12 @@ use crate::store::{Exchange, StoreError, Verdict};
 const QUEUE: usize = 4096;
 /// Exchanges that one transaction takes at most: bounds how long the first of them waits for the last.
 const BATCH: usize = 256;
+/// Exchanges at once from which on a batch waits for more,
+const MANY: usize = 4;
+/// how long,
+const WAIT: Duration = Duration::from_micros(250);
+/// and how often, as long as there are more each time.
+const WAITS: usize = 8;
 /// Rows of the replay memory that are looked at for each that comes: of all that are there, an eighth has expired at most.
 const LOOK: usize = 4;
 
@@ -78,8 +85,7 @@ impl Drop for Writer {
     }
 }
 
-/// Takes what is there, and lets the threads that have more finish it; waits for nothing that has not come. So an idle
-/// server adds no delay, and a busy one fills its batches by itself.
+/// Writes what is there, and what comes meanwhile together. See [`fill`].
 fn run(
     mut connection: Connection,
     mut checkpoints: Checkpoints,
@@ -102,19 +108,38 @@ fn run(
     }
 }
 
-/// Adds what else is queued. When the queue is empty, the other threads get the processor once: on a busy machine they are
-/// often about to add to it, and a commit costs the same for one exchange as for fifty. Returns a change that came between.
+/// Adds what else is queued, and what comes in the next milliseconds where exchanges come close together: a commit costs nearly
+/// the same for one as for fifty, and wakes everybody who waits for it. Returns a change that came between.
+///
+/// The thread sleeps meanwhile and is not woken by each that comes. That leaves the processor to those who are about to add to
+/// the batch; and where all that are on their way have come, nothing comes while it sleeps, and the batch is written.
 fn fill(batch: &mut Vec<(Box<Exchange>, Reply)>, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
-    let mut yielded_at = 0;
+    let mut before = 0;
+    for _ in 0..WAITS {
+        if let Some(change) = take(batch, queue) {
+            return Some(change);
+        }
+        if batch.len() == before || batch.len() >= BATCH {
+            return None;
+        }
+        before = batch.len();
+        if before < MANY {
+            // An idle server adds no delay: whoever is about to add something has the processor once.
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(WAIT);
+        }
+    }
+    take(batch, queue)
+}
+
+/// Takes exchanges from the queue until it is empty, the batch is full, or something else comes.
+fn take(batch: &mut Vec<(Box<Exchange>, Reply)>, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
     while batch.len() < BATCH {
         match queue.try_recv() {
             Ok(Job::Record(exchange, reply)) => batch.push((exchange, reply)),
             Ok(change) => return Some(change),
-            Err(_) if yielded_at == batch.len() => break,
-            Err(_) => {
-                yielded_at = batch.len();
-                std::thread::yield_now();
-            }
+            Err(_) => break,
         }
     }
     None
