@@ -7,8 +7,8 @@ use countersign_core::access_token::{Actor, AuthorizationDetail};
 use countersign_core::time::LEEWAY;
 use countersign_core::token_exchange::{Scope, TokenRequest, TokenResponse};
 use countersign_core::{
-    AccessTokenClaims, Audience, Grant, IdToken, Permission, PublicUrl, Resource, UnixTime, VerifiedToken,
-    decide,
+    AccessTokenClaims, Audience, Grant, IdToken, Permission, PublicUrl, Refusal, Resource, UnixTime,
+    VerifiedToken, decide,
 };
 use countersign_verify::{UnverifiedToken, VerificationKey};
 use tokio::sync::SemaphorePermit;
@@ -35,7 +35,7 @@ use crate::metrics::{Ending, Metrics};
 use crate::publishers::PublisherCache;
 use crate::signing::Signer;
 use crate::status::{self, StatusLists};
-use crate::store::{Exchange, ExchangeId, Store, StoreError, Verdict};
+use crate::store::{Exchange, ExchangeId, IdTokenKey, Store, StoreError, Verdict};
 use crate::traces::TARGET;
 
 /// How often a publisher may change under an exchange before the caller is asked to come again.
@@ -180,13 +180,34 @@ impl TokenExchange {
                         return Ok(issued);
                     }
                 }
-                Err(refusal) if is_current => return Err(ExchangeError::refused(refusal, token, issuer)),
+                Err(refusal) if is_current => return Err(self.refused(refusal, token, issuer).await?),
                 Err(_) => {}
             }
             publishers = self.publishers.current(resource, issuer, now).await?;
             is_current = true;
         }
         Err(ExchangeError::PublisherKeepsChanging)
+    }
+
+    /// A refusal tells a job what its own publishers expect (invariant 10). Id tokens end up in logs, so one that is used up does
+    /// not buy that any more.
+    async fn refused(
+        &self,
+        refusal: Refusal,
+        token: &VerifiedToken,
+        issuer: &Issuer,
+    ) -> Result<ExchangeError, StoreError> {
+        Ok(if self.is_used_up(token, issuer).await? {
+            ExchangeError::replayed(token, issuer)
+        } else {
+            ExchangeError::refused(refusal, token, issuer)
+        })
+    }
+
+    /// Whether an id token has bought all that it may.
+    async fn is_used_up(&self, token: &VerifiedToken, issuer: &Issuer) -> Result<bool, StoreError> {
+        let uses = self.store.uses_of(&IdTokenKey::of(token.issuer(), token.replay_key())).await?;
+        Ok(uses >= issuer.max_exchanges)
     }
 
     /// Signs and records; `None` if the publisher has changed since the decision.

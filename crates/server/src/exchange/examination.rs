@@ -6,7 +6,7 @@ use countersign_core::{IdToken, Publisher, Resource, VerifiedToken};
 
 use super::{ExchangeError, TokenExchange, Verified};
 use crate::issuers::Issuer;
-use crate::store::{IdTokenKey, MOST_OF_A_RESOURCE, Page, PublisherFilter};
+use crate::store::{MOST_OF_A_RESOURCE, Page, PublisherFilter};
 
 /// A good id token, and the publishers that have to decide about it.
 pub struct Examination {
@@ -36,7 +36,7 @@ impl TokenExchange {
     ) -> Result<Examination, ExchangeError> {
         let now = self.clock.now();
         let Verified { token, issuer, _place } = self.verify(id_token, now, &mut None).await?;
-        let uses = self.store.uses_of(&IdTokenKey::of(token.issuer(), token.replay_key())).await?;
+        let is_used_up = self.is_used_up(&token, &issuer).await?;
         let filter = PublisherFilter { resource: Some(resource.clone()), ..PublisherFilter::default() };
         let part = self.store.publishers(&filter, &Page::first(MOST_OF_A_RESOURCE)).await?;
         let in_time =
@@ -47,7 +47,7 @@ impl TokenExchange {
             publisher.rules.issuer() != issuer.policy.issuer()
                 || publisher.rules.provider() == issuer.provider
         });
-        let (publishers, is_used_up) = (fitting.collect(), uses >= issuer.max_exchanges);
+        let publishers = fitting.collect();
         Ok(Examination { token, issuer, is_used_up, publishers })
     }
 }
