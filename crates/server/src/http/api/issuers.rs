@@ -170,6 +170,12 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     caller.must_be_owner()?;
     let exchange = &app.exchange;
+    if exchange.issuers.is_configured(&wanted.url) {
+        return Err(Problem::conflict(format!(
+            "{} is in the configuration, where it can be removed; here it can be switched off",
+            wanted.url
+        )));
+    }
     if !exchange.store.remove_issuer(&wanted.url, &caller.author()).await? {
         return Err(Problem::not_found("added issuer"));
     }

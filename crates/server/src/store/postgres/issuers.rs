@@ -11,14 +11,16 @@ use crate::store::audit::Entry;
 use crate::store::column::{self as written, from_word, time, to_word};
 use crate::store::{Author, StoreError, StoredIssuer, Switch};
 
-/// Lists the issuers of which there is something to say. Rows with neither are there to be locked by exchanges.
-pub(super) const ISSUERS: &str = "SELECT url, preset, created_at, disabled_at FROM issuers
-     WHERE preset IS NOT NULL OR disabled_at IS NOT NULL ORDER BY url";
+/// Lists the issuers of which there is something to say. One that was removed has no preset; if it is configured since, it reads as
+/// switched off, which for the ledger it is. The other rows are there to be locked by exchanges.
+pub(super) const ISSUERS: &str =
+    "SELECT url, preset, created_at, coalesce(disabled_at, removed_at) FROM issuers
+     WHERE preset IS NOT NULL OR disabled_at IS NOT NULL OR removed_at IS NOT NULL ORDER BY url";
 /// Adds an issuer.
 pub(super) const ADD_ISSUER: &str =
     "INSERT INTO issuers (url, preset, created_at, disabled_at) VALUES ($1, $2, $3, NULL)
      ON CONFLICT (url) DO UPDATE SET preset = excluded.preset, created_at = excluded.created_at, removed_at = NULL
-         WHERE issuers.preset IS NULL AND issuers.disabled_at IS NULL";
+         WHERE issuers.preset IS NULL AND (issuers.disabled_at IS NULL OR issuers.removed_at IS NOT NULL)";
 /// Finds an issuer that was added, and locks it.
 pub(super) const ADDED_ISSUER: &str = "SELECT url, preset, created_at, disabled_at FROM issuers WHERE url = $1 AND preset IS NOT NULL FOR UPDATE";
 /// Removes an issuer that was added.
@@ -28,8 +30,8 @@ pub(super) const DISABLE_ISSUER: &str =
     "INSERT INTO issuers (url, preset, created_at, disabled_at) VALUES ($1, NULL, $2, $2)
      ON CONFLICT (url) DO UPDATE SET disabled_at = excluded.disabled_at WHERE issuers.disabled_at IS NULL";
 /// Switches an issuer on again.
-pub(super) const ENABLE_ISSUER: &str =
-    "UPDATE issuers SET disabled_at = NULL WHERE url = $1 AND disabled_at IS NOT NULL";
+pub(super) const ENABLE_ISSUER: &str = "UPDATE issuers SET disabled_at = NULL, removed_at = NULL
+     WHERE url = $1 AND coalesce(disabled_at, removed_at) IS NOT NULL";
 /// Locks the issuers of a batch against switches until its end, and says which are off.
 pub(super) const LOCK_ISSUERS: &str =
     "SELECT url, coalesce(disabled_at, removed_at) FROM issuers WHERE url = ANY($1) ORDER BY url FOR SHARE";

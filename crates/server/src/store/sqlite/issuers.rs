@@ -10,12 +10,13 @@ use crate::store::audit::Entry;
 use crate::store::column::{self, from_word, time, to_word};
 use crate::store::{Author, StoreError, StoredIssuer, Switch};
 
-const COLUMNS: &str = "url, preset, created_at, disabled_at";
+/// One that was removed has no preset. If it is configured since, it reads as switched off, which for the ledger it is.
+const COLUMNS: &str = "url, preset, created_at, coalesce(disabled_at, removed_at)";
 
 pub(super) fn all(connection: &Connection) -> Result<Vec<StoredIssuer>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM issuers
-         WHERE preset IS NOT NULL OR disabled_at IS NOT NULL ORDER BY url"
+         WHERE coalesce(preset, disabled_at, removed_at) IS NOT NULL ORDER BY url"
     ))?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
@@ -44,7 +45,7 @@ pub(super) fn add(
     let added = transaction.execute(
         "INSERT INTO issuers (url, preset, created_at, disabled_at) VALUES (?1, ?2, ?3, NULL)
          ON CONFLICT (url) DO UPDATE SET preset = excluded.preset, created_at = excluded.created_at, removed_at = NULL
-             WHERE preset IS NULL AND disabled_at IS NULL",
+             WHERE preset IS NULL AND (disabled_at IS NULL OR removed_at IS NOT NULL)",
         params![issuer.url.as_str(), preset, issuer.created_at.as_seconds()],
     )?;
     if added == 1 {
@@ -91,7 +92,8 @@ pub(super) fn switch(
             params![url.as_str(), at],
         )?,
         Switch::On => transaction.execute(
-            "UPDATE issuers SET disabled_at = NULL WHERE url = ?1 AND disabled_at IS NOT NULL",
+            "UPDATE issuers SET disabled_at = NULL, removed_at = NULL
+             WHERE url = ?1 AND coalesce(disabled_at, removed_at) IS NOT NULL",
             [url.as_str()],
         )?,
     };
