@@ -360,18 +360,19 @@ impl Store for PostgresStore {
 
     async fn tidy(&self, author: &Author, keep_since: Option<UnixTime>) -> Result<bool, StoreError> {
         let remove = |mut session| async move {
-            let forgotten = idempotency::forget(&session, author, TIDY).await;
-            match forgotten {
-                Ok(()) => (changes::remove_expired(&mut session, author, TIDY).await, session),
-                Err(error) => (Err(error), session),
-            }
+            let removed = async {
+                let forgotten = idempotency::forget(&session, author, TIDY).await?;
+                let expired = changes::remove_expired(&mut session, author, TIDY).await?;
+                Ok(forgotten == u64::from(TIDY) || expired == TIDY)
+            };
+            (removed.await, session)
         };
-        let expired = self.simply(author, remove).await?;
+        let there_is_more = self.simply(author, remove).await?;
         let pruned = match keep_since {
             Some(since) => audit::prune(&self.database, author, since).await?,
             None => false,
         };
-        Ok(expired == TIDY || pruned)
+        Ok(there_is_more || pruned)
     }
 
     fn watch_batches(&self, observer: BatchObserver) {

@@ -113,7 +113,10 @@ pub(super) async fn record(
     }
     let rows = Rows::of(recorded(exchanges, &answers));
     rows.note_in(session);
-    let now = exchanges.iter().map(|exchange| exchange.at.as_seconds()).max().unwrap_or(0);
+    // A node whose clock is far ahead finds all id tokens expired and refuses them: it must not forget them, too.
+    let now = recorded(exchanges, &answers)
+        .filter_map(|(exchange, issuance)| issuance.map(|_| exchange.at.as_seconds()))
+        .max();
     let earliest = recorded(exchanges, &answers)
         .filter_map(|(_, issuance)| issuance.map(|issuance| issuance.forget_at.as_seconds()))
         .min();
@@ -196,10 +199,8 @@ async fn check_horizon(session: &Session, before: i64, earliest: Option<i64>) ->
     if earliest < now { Err(race("id tokens of this batch were forgotten meanwhile")) } else { Ok(()) }
 }
 
-async fn forget_id_tokens(session: &Session, now: i64, limit: usize) -> Result<(), StoreError> {
-    if limit == 0 {
-        return Ok(());
-    }
+async fn forget_id_tokens(session: &Session, now: Option<i64>, limit: usize) -> Result<(), StoreError> {
+    let Some(now) = now.filter(|_| limit > 0) else { return Ok(()) };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     session.execute(FORGET_ID_TOKENS, &[&now, &limit]).await.map(drop)
 }

@@ -42,7 +42,13 @@ pub(super) fn pool(settings: &PostgresSettings, warnings: &Warnings) -> Result<P
     );
     let prepare = Hook::async_fn(move |client, _| {
         let preparation = preparation.clone();
-        Box::pin(async move { client.batch_execute(&preparation).await.map_err(HookError::Backend) })
+        // The pool's own limit ends before this: a proxy can let us in, and what is behind it hang.
+        Box::pin(async move {
+            let prepared = tokio::time::timeout(WAIT, client.batch_execute(&preparation)).await;
+            prepared
+                .map_err(|_| HookError::message("a new connection says nothing"))?
+                .map_err(HookError::Backend)
+        })
     });
     Pool::builder(manager)
         .max_size(settings.connections)

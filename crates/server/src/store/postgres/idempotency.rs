@@ -76,6 +76,7 @@ pub(super) async fn remember(
     if remembered == 1 { Ok(()) } else { Err(race("the same request is made on another node")) }
 }
 
-pub(super) async fn forget(session: &Session, author: &Author, limit: u32) -> Result<(), StoreError> {
-    session.execute(FORGET_KEYS, &[&(author.at.as_seconds() - MEMORY), &i64::from(limit)]).await.map(drop)
+/// How many keys went, at most `limit`.
+pub(super) async fn forget(session: &Session, author: &Author, limit: u32) -> Result<u64, StoreError> {
+    session.execute(FORGET_KEYS, &[&(author.at.as_seconds() - MEMORY), &i64::from(limit)]).await
 }

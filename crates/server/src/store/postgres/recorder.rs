@@ -49,7 +49,7 @@ impl Recorder {
         })?;
         tokio::time::timeout(PATIENCE, verdict)
             .await
-            .map_err(|_| StoreError::Overloaded)?
+            .map_err(|_| too_late())?
             .map_err(|_| StoreError::Closed)?
     }
 }
@@ -180,7 +180,7 @@ async fn record(database: &Arc<Database>, jobs: &[Job], locking: Locking) -> Res
         try_record(database, &exchanges, locking, first).await
     };
     // When the time is over, the session goes, and its connection with it.
-    tokio::time::timeout(PATIENCE, attempts).await.unwrap_or(Err(StoreError::Overloaded))
+    tokio::time::timeout(PATIENCE, attempts).await.unwrap_or_else(|_| Err(too_late()))
 }
 
 async fn try_record(
@@ -203,4 +203,9 @@ async fn try_record(
             Err(error)
         }
     }
+}
+
+/// Not that too many wait: the database takes too long for one.
+fn too_late() -> StoreError {
+    StoreError::Unavailable(format!("it was not on record within {} s", PATIENCE.as_secs()))
 }

@@ -11,7 +11,7 @@ use super::checkpoint::Checkpoints;
 use super::replay::Sweep;
 use crate::store::batches::Batches;
 use crate::store::database_error::Fault;
-use crate::store::{Exchange, StoreError, Verdict};
+use crate::store::{Exchange, Outcome, StoreError, Verdict};
 
 /// Exchanges that may wait for the writer; beyond that a server is overloaded and says so at once.
 const QUEUE: usize = 4096;
@@ -170,7 +170,7 @@ fn commit_batch(
         }
         Err(error) if batch.len() > 1 && is_about_a_row(&error) => {
             tracing::warn!(%error, exchanges = batch.len(), "a batch of exchanges was not recorded; trying each by itself");
-            for (exchange, reply) in batch.drain(..) {
+            for (exchange, reply) in batch.drain(..).filter(|(_, reply)| !reply.is_closed()) {
                 let verdict = record_all(connection, sweep, std::iter::once(exchange.as_ref()))
                     .inspect(|verdicts| batches.committed(verdicts.len()));
                 drop(
@@ -199,8 +199,12 @@ fn record_all<'a>(
     let mut verdicts = Vec::with_capacity(exchanges.len());
     let mut latest = None;
     for exchange in exchanges {
-        verdicts.push(batch.record(exchange)?);
-        latest = Some(exchange.at);
+        let verdict = batch.record(exchange)?;
+        verdicts.push(verdict);
+        // A clock that is far ahead finds all id tokens expired and refuses them: it must not forget them, too.
+        if verdict == Verdict::Recorded && matches!(exchange.outcome, Outcome::Issued(_)) {
+            latest = Some(exchange.at);
+        }
     }
     batch.finish()?;
     if let Some(now) = latest {
