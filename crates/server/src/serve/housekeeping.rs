@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::UnixTime;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::http::App;
 use crate::store::{Actor, Author, ExchangeId, StoreError};
@@ -11,7 +12,7 @@ use crate::store::{Actor, Author, ExchangeId, StoreError};
 /// Follows what commands and other nodes do to signing keys and issuers, within a second.
 pub(super) async fn follow(app: Arc<App>) {
     let exchange = &app.exchange;
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    let mut ticks = ticks(Duration::from_secs(1));
     loop {
         ticks.tick().await;
         let refreshed =
@@ -28,7 +29,7 @@ pub(super) async fn follow(app: Arc<App>) {
 /// Removes what has had its time: once a minute, and then a little at a time until nothing is left.
 pub(super) async fn tidy(app: Arc<App>, keep_records: Option<Duration>) {
     let exchange = &app.exchange;
-    let mut ticks = tokio::time::interval(Duration::from_mins(1));
+    let mut ticks = ticks(Duration::from_mins(1));
     loop {
         ticks.tick().await;
         loop {
@@ -55,13 +56,12 @@ const BETWEEN_COUNTS: Duration = Duration::from_secs(5);
 /// Counts the live tokens again and again, a part a second: however large the ledger, it costs no more than that. What is
 /// counted is what was good when a count began.
 pub(super) async fn count_live_tokens(app: Arc<App>) {
-    let mut pauses = tokio::time::interval(BETWEEN_COUNTS);
     loop {
-        pauses.tick().await;
         match live_tokens(&app).await {
             Ok(count) => app.exchange.metrics.note_live_tokens(count),
             Err(error) => tracing::warn!(%error, "the live tokens cannot be counted; the last count stays"),
         }
+        tokio::time::sleep(BETWEEN_COUNTS).await;
     }
 }
 
@@ -69,7 +69,7 @@ async fn live_tokens(app: &App) -> Result<u64, StoreError> {
     let at = app.exchange.clock.now();
     let mut from = Some(ExchangeId::earliest_at(UnixTime::from_seconds(at.as_seconds() - LIVE)));
     let mut count = 0;
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    let mut ticks = ticks(Duration::from_secs(1));
     while let Some(begin) = from {
         ticks.tick().await;
         let part = app.exchange.store.count_live(&begin, at).await?;
@@ -77,6 +77,13 @@ async fn live_tokens(app: &App) -> Result<u64, StoreError> {
         from = part.next;
     }
     Ok(count)
+}
+
+/// What was missed while the store was slow is not made up for: that would be all at once.
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 fn seconds(duration: Duration) -> i64 {
