@@ -1,8 +1,8 @@
 //! Lines of the log on their way to standard error.
 //!
 //! A write to a pipe wakes whoever reads it, which costs as much as all else about a line. So the threads that serve requests
-//! keep their lines until they have nothing to do, which on an idle server is at once, or until there are many. Only a process
-//! that is killed loses what is kept; what must not be lost is in the ledger.
+//! keep their lines until they have nothing to do, which on an idle server is at once, or until there are many. A process that
+//! is killed, or does not end in time, loses what is kept; what must not be lost is in the ledger.
 
 use std::cell::RefCell;
 use std::io::{self, Write};

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::Provider;
 use countersign_server::admin::{NewAdminToken, Role};
 use countersign_server::clock::SystemRandomness;
+use countersign_server::store::StoredIssuer;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -546,6 +548,16 @@ async fn invariant_10_explaining_tells_each_what_they_may_know() {
     }
     let told = ask(&good, Some(&owner)).await;
     assert!(told["outcome"] == "granted" && told["decision"].is_object(), "{told}");
+    // Nor does an exchange for a resource of the same job tell more.
+    let conditions = [("repository", "acme/train"), ("branch", "release"), ("workflow", "publish.yml")];
+    stage.trust_with("acme/other", Provider::Github, stage.simulator.github().issuer(), &conditions).await;
+    let first = stage.token_with("ref", "refs/heads/release");
+    assert_eq!(stage.exchange(&first, "acme/other").await.status, 200, "its ids are known now");
+    let fresh = stage.exchange(&stage.token(), "acme/other").await.body.to_string();
+    assert!(fresh.contains("release"), "{fresh}");
+    stage.refused(&good, "acme/other", "replayed", "").await;
+    let answer = stage.exchange(&good, "acme/other").await.body.to_string();
+    assert!(answer.contains("exchanged before") && !answer.contains("release"), "{answer}");
 
     // Proven by its ids to be the publisher's own repository, on another branch.
     let proven = stage.token_with("ref", "refs/heads/dev");
@@ -567,7 +579,7 @@ async fn invariant_10_explaining_tells_each_what_they_may_know() {
     }
     assert_eq!(ask("x.y.z", None).await["outcome"], "refused");
     let issued = stage.issued().await;
-    assert_eq!(issued, 1, "nothing was issued but by the exchange");
+    assert_eq!(issued, 2, "nothing was issued but by the exchanges");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -594,6 +606,34 @@ async fn i16_an_issuer_is_switched_off_at_once_on_every_node() {
     let shown =
         listed.body["issuers"].as_array().unwrap().iter().find(|one| one["url"] == issuer.as_str()).unwrap();
     assert!(shown["disabled_at"].is_i64() && shown["configured"] == true);
+    owner.ask("PUT", "/issuers/switch", &[], Some(&json!({ "url": issuer, "enabled": true }))).await;
+    assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200);
+}
+
+/// It had been added over the API, and was removed there; now it is in the configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_was_removed_and_is_configured_reads_as_off_and_can_be_switched_on() {
+    let stage = Stage::new().await;
+    let owner = Admin::owner(&stage).await;
+    stage.trust(RESOURCE).await;
+    let issuer = stage.simulator.github().issuer().to_string();
+    let url: countersign_core::IssuerUrl = issuer.parse().unwrap();
+    let author = crate::store::command(0);
+    let added = StoredIssuer {
+        url: url.clone(),
+        preset: Some(Provider::Github),
+        created_at: crate::store::at(0),
+        disabled_at: None,
+    };
+    let store = &stage.app.exchange.store;
+    assert!(store.add_issuer(added, &author).await.unwrap());
+    let kept = owner.ask("DELETE", &format!("/issuers?url={issuer}"), &[], None).await;
+    assert_eq!(kept.status, 409, "it is configured: {kept:?}");
+    assert!(store.remove_issuer(&url, &crate::store::command(1)).await.unwrap());
+    stage.refused(&stage.token(), RESOURCE, "issuer_disabled", "").await;
+    let listed = owner.get("/issuers").await;
+    let mut listed = listed.body["issuers"].as_array().unwrap().iter();
+    assert!(listed.any(|one| one["url"] == issuer.as_str() && one["disabled_at"].is_i64()));
     owner.ask("PUT", "/issuers/switch", &[], Some(&json!({ "url": issuer, "enabled": true }))).await;
     assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200);
 }

@@ -48,6 +48,7 @@ on_every_engine! {
     a_creation_that_is_sent_twice_happens_once
     a_resource_has_so_many_publishers_and_no_more
     a_clock_that_was_ahead_lets_nothing_in_again_and_shuts_nobody_out
+    a_clock_that_is_far_ahead_forgets_nothing
     an_issuer_that_is_switched_off_buys_nothing
     an_issuer_that_is_removed_buys_nothing_any_more
     k2_every_change_is_in_the_audit_log
@@ -149,6 +150,23 @@ async fn a_clock_that_was_ahead_lets_nothing_in_again_and_shuts_nobody_out(store
     }
     let again = Exchange { id: ExchangeId(id_at(1)), at: at(1), ..used };
     assert_eq!(store.record(again).await.unwrap(), Verdict::TooLate);
+    issue(store, &publisher, 1, 1).await;
+}
+
+/// Two hours ahead, a node finds all id tokens expired and puts that on record, and forgets none of them.
+async fn a_clock_that_is_far_ahead_forgets_nothing(store: &dyn Store) {
+    let publisher = publisher(RESOURCE);
+    make(store, vec![adding(&publisher)], &command(0)).await;
+    let mut long = issuance(&publisher, 1, 0);
+    let Outcome::Issued(issuance_of_long) = &mut long.outcome else { panic!() };
+    issuance_of_long.forget_at = at(3_660);
+    assert_eq!(store.record(long).await.unwrap(), Verdict::Recorded);
+    for ahead in 0..3 {
+        let id = ExchangeId(id_at(7_200 + ahead));
+        let refused =
+            Exchange { outcome: Outcome::Refused("expired"), id, ..issuance(&publisher, 1, 7_200 + ahead) };
+        assert_eq!(store.record(refused).await.unwrap(), Verdict::Recorded);
+    }
     issue(store, &publisher, 1, 1).await;
 }
 
@@ -356,12 +374,21 @@ async fn an_issuer_that_is_removed_buys_nothing_any_more(store: &dyn Store) {
     let token = issue(store, &publisher, 1, 2).await;
     assert!(store.remove_issuer(&url, &command(3)).await.unwrap());
     assert!(!store.remove_issuer(&url, &command(4)).await.unwrap());
-    assert!(store.issuers().await.unwrap().is_empty());
+    assert_eq!(store.issuers().await.unwrap()[0].disabled_at, Some(at(3)), "for whoever configures it since");
     assert!(!store.is_live(&token).await.unwrap());
     let late = issuance(&publisher, 1, 5);
     assert_eq!(store.record(late.clone()).await.unwrap(), Verdict::IssuerDisabled, "it was found before");
     assert!(store.add_issuer(added(6), &command(6)).await.unwrap());
     assert_eq!(store.record(late).await.unwrap(), Verdict::Recorded);
+
+    // Switched off before it was removed, it stays off when it is added again: who adds need not be who may switch.
+    store.switch_issuer(&url, Switch::Off, &command(7)).await.unwrap();
+    assert!(store.remove_issuer(&url, &command(8)).await.unwrap());
+    assert!(store.add_issuer(added(9), &command(9)).await.unwrap());
+    let refused = issuance(&publisher, 1, 10);
+    assert_eq!(store.record(refused.clone()).await.unwrap(), Verdict::IssuerDisabled);
+    assert!(store.switch_issuer(&url, Switch::On, &command(11)).await.unwrap());
+    assert_eq!(store.record(refused).await.unwrap(), Verdict::Recorded);
 }
 
 async fn k2_every_change_is_in_the_audit_log(store: &dyn Store) {
