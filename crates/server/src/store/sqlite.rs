@@ -1,6 +1,5 @@
 //! The embedded store: one SQLite file in WAL mode, one thread that writes, connections that read.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use countersign_core::publisher::PublisherId;
 use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, Transaction};
 use tokio::sync::{Semaphore, oneshot};
 
 mod admin_tokens;
@@ -18,6 +17,7 @@ mod changes;
 mod checkpoint;
 mod conditions;
 mod exchanges;
+mod file;
 mod idempotency;
 mod issuers;
 mod journal;
@@ -30,7 +30,6 @@ mod writer;
 
 use super::audit::{ChainBreak, ChainHead, Verified};
 use super::batches::{BatchObserver, Batches};
-use super::database_error::{DatabaseError, Fault};
 use super::{
     Author, Change, ChangeFilter, Conflict, Exchange, ExchangeFilter, ExchangeId, IdTokenKey, IdempotencyKey,
     ListedPublisher, LiveTokens, Page, Part, PublisherChange, PublisherFilter, RecordedExchange, SealedKey,
@@ -74,17 +73,7 @@ impl SqliteStore {
 
     /// Opens the file, makes it if there is none (readable by its owner only), and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let failed = |source| StoreError::Open { path: path.display().to_string(), source };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            create_private_folder(folder).map_err(failed)?;
-        }
-        create_private_file(path).map_err(failed)?;
-        // Of processes that start at once, one sets the file up and the others wait.
-        let lock = create_private_file(&path.with_extension("lock")).map_err(failed)?;
-        lock.lock().map_err(failed)?;
-        let mut connection = Connection::open(path)?;
-        schema::prepare(&mut connection)?;
-        drop(lock);
+        let connection = file::open(path)?;
         let batches = Arc::<Batches>::default();
         Ok(Self {
             path: path.to_owned(),
@@ -121,7 +110,7 @@ impl SqliteStore {
         let idle = self.readers.lock().map_err(|_| StoreError::Closed)?.pop();
         let path = self.path.clone();
         let work = move || {
-            let connection = idle.map_or_else(|| open_reader(&path), Ok)?;
+            let connection = idle.map_or_else(|| file::open_reader(&path), Ok)?;
             let answer = query(&connection);
             // Held until here, also if whoever asked has gone meanwhile.
             drop(permit);
@@ -166,43 +155,6 @@ impl SqliteStore {
             Ok(value)
         })
         .await
-    }
-}
-
-fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(connection)
-}
-
-fn create_private_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// SQLite gives its side files the mode of the database, so this decides for all of them.
-fn create_private_file(path: &Path) -> std::io::Result<File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
-        let fault = match error.sqlite_error_code() {
-            Some(ConstraintViolation | TooBig | TypeMismatch) => Fault::Row,
-            _ => Fault::Other,
-        };
-        Self::Database(DatabaseError::new(error.to_string(), fault))
     }
 }
 
