@@ -11,13 +11,14 @@ start() {
 stop() { "$bin/pg_ctl" -D "$folder/data" -m "$1" -w stop >/dev/null; }
 postmaster() { head -n 1 "$folder/data/postmaster.pid"; }
 signal() { kill -s "$1" "$(postmaster)" $(pgrep -P "$(postmaster)"); }
-# A process that nobody has waited for yet is gone as well, although its number is taken; PostgreSQL would not start for that.
+# A process that nobody has waited for yet is gone as well, although its number is taken: for that, PostgreSQL would not start
+# where it finds one of its two lock files.
 gone() { ! grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null; }
 end() {
     all="$(postmaster) $(pgrep -P "$(postmaster)")"
     kill -9 "$(postmaster)"
     for each in $all; do until gone "$each"; do sleep 0.1; done; done
-    rm "$folder/data/postmaster.pid"
+    rm -f "$folder/data/postmaster.pid" "$folder"/.s.PGSQL.*
 }
 
 if [ -n "$primary" ]; then
