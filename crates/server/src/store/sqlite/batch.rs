@@ -68,12 +68,13 @@ impl<'a> Batch<'a> {
         Ok(Verdict::Recorded)
     }
 
-    /// Writes what the exchanges come to together. The caller commits.
-    pub(super) fn finish(self) -> Result<(), StoreError> {
+    /// Writes what the exchanges come to together, and says when the last of those was that issued a token. The caller commits.
+    pub(super) fn finish(self) -> Result<Option<UnixTime>, StoreError> {
         for (publisher, (last, count)) in &self.uses {
             publishers::count_uses(self.transaction, publisher, *last, *count)?;
         }
-        self.journal.seal(self.transaction)
+        self.journal.seal(self.transaction)?;
+        Ok(self.uses.values().map(|(last, _)| *last).max())
     }
 
     fn publisher(&mut self, id: &PublisherId) -> Result<Option<InForce>, StoreError> {

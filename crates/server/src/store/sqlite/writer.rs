@@ -11,7 +11,7 @@ use super::checkpoint::Checkpoints;
 use super::replay::Sweep;
 use crate::store::batches::Batches;
 use crate::store::database_error::Fault;
-use crate::store::{Exchange, Outcome, StoreError, Verdict};
+use crate::store::{Exchange, StoreError, Verdict};
 
 /// Exchanges that may wait for the writer; beyond that a server is overloaded and says so at once.
 const QUEUE: usize = 4096;
@@ -197,17 +197,11 @@ fn record_all<'a>(
     let transaction = begin(connection)?;
     let mut batch = Batch::begin(&transaction)?;
     let mut verdicts = Vec::with_capacity(exchanges.len());
-    let mut latest = None;
     for exchange in exchanges {
-        let verdict = batch.record(exchange)?;
-        verdicts.push(verdict);
-        // A clock that is far ahead finds all id tokens expired and refuses them: it must not forget them, too.
-        if verdict == Verdict::Recorded && matches!(exchange.outcome, Outcome::Issued(_)) {
-            latest = Some(exchange.at);
-        }
+        verdicts.push(batch.record(exchange)?);
     }
-    batch.finish()?;
-    if let Some(now) = latest {
+    // A clock that is far ahead finds all id tokens expired and refuses them: refusals must not forget them, too.
+    if let Some(now) = batch.finish()? {
         sweep.advance(&transaction, now, LOOK * verdicts.len())?;
     }
     transaction.commit()?;
