@@ -31,12 +31,6 @@ pub(super) struct Checkpoints {
     thread: Option<JoinHandle<()>>,
 }
 
-/// How long the log is, in pages.
-#[derive(Clone, Copy, Debug)]
-struct Log {
-    pages: u32,
-}
-
 impl Checkpoints {
     /// For the database at that path.
     pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
@@ -60,13 +54,13 @@ impl Checkpoints {
         }
         if self.was_asked {
             self.was_asked = false;
-            if let Err(error) = Log::of(connection, "PASSIVE") {
+            if let Err(error) = checkpoint(connection, "PASSIVE") {
                 warn(&error);
             }
         } else if self.commits >= LOOK_EVERY {
             self.commits = 0;
-            match Log::of(connection, "NOOP") {
-                Ok(log) if log.pages >= LONG => self.ask(),
+            match checkpoint(connection, "NOOP") {
+                Ok(pages) if pages >= LONG => self.ask(),
                 Ok(_) => {}
                 Err(error) => warn(&error),
             }
@@ -96,7 +90,7 @@ fn run(connection: &Connection, asked: &Receiver<()>, is_moving: &AtomicBool) {
     while asked.recv().is_ok() {
         // The second time what came during the first, so that little is left to the writer.
         for _ in 0..2 {
-            if let Err(error) = Log::of(connection, "PASSIVE") {
+            if let Err(error) = checkpoint(connection, "PASSIVE") {
                 warn(&error);
             }
         }
@@ -104,15 +98,13 @@ fn run(connection: &Connection, asked: &Receiver<()>, is_moving: &AtomicBool) {
     }
 }
 
-impl Log {
-    /// What the log is like after a checkpoint of that mode (<https://sqlite.org/pragma.html#pragma_wal_checkpoint>): `NOOP` moves
-    /// nothing, `PASSIVE` what it can without waiting for anybody.
-    fn of(connection: &Connection, mode: &str) -> Result<Self, StoreError> {
-        let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
-        // Without a log it is -1.
-        Ok(statement
-            .query_row([], |row| Ok(Self { pages: u32::try_from(row.get::<_, i64>(1)?).unwrap_or(0) }))?)
-    }
+/// How many pages the log has after a checkpoint of that mode (<https://sqlite.org/pragma.html#pragma_wal_checkpoint>): `NOOP` moves
+/// nothing, `PASSIVE` what it can without waiting for anybody.
+fn checkpoint(connection: &Connection, mode: &str) -> Result<u32, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+    let pages: i64 = statement.query_row([], |row| row.get(1))?;
+    // Without a log it is -1.
+    Ok(u32::try_from(pages).unwrap_or(0))
 }
 
 /// The log grows meanwhile; where it grows far, SQLite moves it by itself.
@@ -122,7 +114,7 @@ fn warn(error: &StoreError) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Checkpoints, Connection, LONG, Log, Path};
+    use super::{Checkpoints, Connection, LONG, Path, checkpoint};
     use crate::store::sqlite::schema;
 
     /// What SQLite does by itself begins far beyond this.
@@ -143,10 +135,10 @@ mod tests {
                 (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n)";
             connection.execute(write, []).unwrap();
             checkpoints.committed(&connection);
-            let log = Log::of(&connection, "NOOP").unwrap();
-            assert!(log.pages < TOO_LONG, "{log:?}");
-            anew += u32::from(log.pages < before);
-            before = log.pages;
+            let pages = checkpoint(&connection, "NOOP").unwrap();
+            assert!(pages < TOO_LONG, "{pages}");
+            anew += u32::from(pages < before);
+            before = pages;
         }
         assert!(file_pages(&path) >= u64::from(LONG));
     }
