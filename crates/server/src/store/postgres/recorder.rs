@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::batch::{self, Answer, Locking};
 use super::session::{Database, Session};
 use crate::store::database_error::Fault;
-use crate::store::{Exchange, Issuance, Outcome, StoreError, Verdict};
+use crate::store::{Exchange, IdTokenKey, Outcome, StoreError, Verdict};
 
 /// Exchanges that may wait to be recorded; beyond that a server is overloaded and says so at once.
 const QUEUE: usize = 4096;
@@ -124,7 +124,7 @@ fn answer(jobs: Vec<Job>, answers: &[Answer], alone: &mut Vec<Job>) -> Vec<Job> 
         match answer {
             Answer::Verdict(verdict) => {
                 if *verdict == Verdict::Replayed {
-                    used_up.extend(issuance(&job).cloned());
+                    used_up.extend(use_of(&job));
                 }
                 // Whoever asked may have gone: the exchange is on record, its token was never sent.
                 drop(job.reply.send(Ok(*verdict)));
@@ -133,14 +133,7 @@ fn answer(jobs: Vec<Job>, answers: &[Answer], alone: &mut Vec<Job>) -> Vec<Job> 
             Answer::Again => again.push(job),
         }
     }
-    let is_used_up = |job: &Job| {
-        issuance(job).is_some_and(|one| {
-            used_up.iter().any(|other: &Issuance| {
-                (&one.issuer, &one.id_token, one.max_exchanges)
-                    == (&other.issuer, &other.id_token, other.max_exchanges)
-            })
-        })
-    };
+    let is_used_up = |job: &Job| use_of(job).is_some_and(|one| used_up.contains(&one));
     let (replayed, again): (Vec<Job>, Vec<Job>) = again.into_iter().partition(is_used_up);
     for job in replayed {
         drop(job.reply.send(Ok(Verdict::Replayed)));
@@ -148,9 +141,10 @@ fn answer(jobs: Vec<Job>, answers: &[Answer], alone: &mut Vec<Job>) -> Vec<Job> 
     again
 }
 
-fn issuance(job: &Job) -> Option<&Issuance> {
+/// The id token that an exchange uses, and how often that may be.
+fn use_of(job: &Job) -> Option<(IdTokenKey, u32)> {
     match &job.exchange.outcome {
-        Outcome::Issued(issuance) => Some(issuance),
+        Outcome::Issued(issuance) => Some((issuance.id_token, issuance.max_exchanges)),
         Outcome::Refused(_) => None,
     }
 }
