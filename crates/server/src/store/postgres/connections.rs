@@ -75,12 +75,17 @@ pub(super) fn settled<T>(
     client: Object,
     answer: Result<Result<T, tokio_postgres::Error>, Elapsed>,
 ) -> Result<T, StoreError> {
-    if let Ok(answer) = answer {
-        return Ok(answer?);
+    match answer {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(given_up(client)),
     }
+}
+
+/// The server said nothing in time on this connection, which goes.
+pub(super) fn given_up(client: Object) -> StoreError {
     let error = silent(&client);
     drop(Object::take(client));
-    Err(error)
+    error
 }
 
 /// The server said nothing in time on this connection. None of those that are free is any better.

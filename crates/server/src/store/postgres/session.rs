@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use super::Stop;
 use super::chains::{self, Chains};
-use super::connections::{connection, pool, silent};
+use super::connections::{connection, given_up, pool, silent};
 use super::hosts::Warnings;
 use super::journal;
 use crate::config::PostgresSettings;
@@ -62,12 +62,10 @@ impl Session {
     pub(super) async fn begin(database: &Arc<Database>, now: UnixTime) -> Result<Self, StoreError> {
         let client = connection(&database.pool).await?;
         let taken = timeout(database.patience, Box::pin(database.chains.take(&**client, now))).await;
-        let Ok(chain) = taken else {
-            let error = silent(&client);
-            drop(Object::take(client));
-            return Err(error);
+        let chain = match taken {
+            Ok(chain) => chain?,
+            Err(_) => return Err(given_up(client)),
         };
-        let chain = chain?;
         let session = Self {
             database: Arc::clone(database),
             batch: Batch::after(chain.chain, chain.number, chain.hash),
