@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
 use serde_json::{Value, json};
 
 use crate::generator::{Generator, Target};
@@ -55,8 +54,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
     }
     drop(server);
-    let (_, issued) = installation.recorded()?;
-    ensure!(issued == answered, "{answered} tokens were answered, but {issued} are on record");
+    installation.ensure_issued(answered)?;
     let (early, late) =
         (most(&samples[..samples.len().div_ceil(4)]), most(&samples[samples.len() * 3 / 4..]));
     tell(&format!(

@@ -82,6 +82,13 @@ impl<'a> Installation<'a> {
         Ok((all, issued))
     }
 
+    /// Makes sure that so many tokens are on record, as many as were answered.
+    pub(crate) fn ensure_issued(&self, answered: usize) -> anyhow::Result<()> {
+        let (_, issued) = self.recorded()?;
+        ensure!(issued == answered, "{answered} tokens were answered, but {issued} are on record");
+        Ok(())
+    }
+
     /// In how many transactions everything on record was recorded. Verifies the whole audit log on the way.
     pub(crate) fn batches(&self) -> anyhow::Result<u64> {
         let printed = self.output(&["audit", "verify"])?;

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
 use countersign_simulator::Overrides;
 use serde_json::json;
 
@@ -67,9 +66,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let loads = kinds.measure(&generator, &target, rounds, each)?;
     let (alone, mixed) = kinds.latencies(&generator, &target, each, PACE * loads[0].rate().per_second)?;
     drop(server);
-    let (_, issued) = installation.recorded()?;
-    let expected = tokens.len() - kinds.valid.0.len();
-    ensure!(issued == expected, "{expected} tokens were answered, but {issued} are on record");
+    installation.ensure_issued(tokens.len() - kinds.valid.0.len())?;
     report(&stage, &loads, &alone, &mixed);
     options.settings.save(&json!({
         "cores": stage.pinning.to_string(),
