@@ -37,7 +37,7 @@ async fn i14_one_line_a_request_with_its_id_and_nothing_that_the_client_made_up(
     let (lost, _) = send(http.get(format!("{}/{token}?token={token}", program.url))).await;
     let method = reqwest::Method::from_bytes(b"EYJHBGCI").unwrap();
     let (odd, _) = send(http.request(method, format!("{}/healthz", program.url))).await;
-    let log = program.kill();
+    let log = program.stop();
 
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |id: &str| -> Vec<&Value> {

@@ -43,7 +43,7 @@ async fn e10_kill_9_under_load_loses_no_answered_token_and_lets_none_be_replayed
     while let Some(outcome) = running.join_next().await {
         answered.extend(outcome.unwrap().filter(|(_, answer)| answer.status == 200));
         if answered.len() == 100 {
-            program.take().into_iter().for_each(|program| drop(program.kill()));
+            program.take().into_iter().for_each(Program::kill);
         }
     }
     assert!(program.is_none() && answered.len() >= 100, "the crash came in the middle: {}", answered.len());
@@ -53,7 +53,7 @@ async fn e10_kill_9_under_load_loses_no_answered_token_and_lets_none_be_replayed
         let (_, answer) = try_exchange(http.clone(), program.url.clone(), Arc::clone(token)).await.unwrap();
         assert_eq!(answer.status, 400, "no second token: {answer:?}");
     }
-    drop(program.kill());
+    program.kill();
 
     let listed = Command::new(env!("CARGO_BIN_EXE_countersign-server"))
         .args(["exchanges", "--limit", "100000", "--json"])
@@ -119,7 +119,7 @@ async fn processes_that_start_at_once_share_one_database_and_key() {
         let program = program.await.unwrap();
         let jwks = client().get(format!("{}/.well-known/jwks.json", program.url)).send().await.unwrap();
         keys.push(jwks.text().await.unwrap());
-        drop(program.kill());
+        program.kill();
     }
     keys.dedup();
     assert_eq!(keys.len(), 1, "{keys:?}");

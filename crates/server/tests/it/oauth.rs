@@ -204,7 +204,7 @@ async fn i14_j7_no_token_in_logs_or_database() {
         secrets.extend(answer.body["access_token"].as_str().map(str::to_owned));
     }
     assert_eq!(secrets.len(), 4, "three id tokens and the one that was issued");
-    let log = program.kill();
+    let log = program.stop();
     let files = std::fs::read_dir(folder.path().join("countersign-data")).unwrap();
     let stored: Vec<u8> = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
     let stored = String::from_utf8_lossy(&stored).into_owned();

@@ -100,7 +100,7 @@ async fn e2_e8_a_hundred_uses_on_two_processes_buy_one_token() {
     let issued = recorded(nodes.folder.path()).into_values().filter(|outcome| outcome == "issued").count();
     assert_eq!(issued, 1);
     for program in programs {
-        drop(program.kill());
+        program.kill();
     }
 }
 
@@ -117,7 +117,7 @@ async fn e10_kill_9_of_one_node_loses_no_answered_token_and_the_other_goes_on() 
     while let Some(outcome) = running.join_next().await {
         answered.extend(outcome.unwrap().filter(|(_, answer)| answer.status == 200));
         if answered.len() == 100 {
-            doomed.take().into_iter().for_each(|program| drop(program.kill()));
+            doomed.take().into_iter().for_each(Program::kill);
         }
     }
     assert!(
@@ -166,7 +166,7 @@ async fn i17_invariant_8_what_is_withdrawn_ends_on_every_process() {
         assert_eq!(post_to(&nodes.http, &program.url, "application/json", body).await.status, 400);
     }
     for program in programs {
-        drop(program.kill());
+        program.kill();
     }
 }
 
@@ -246,6 +246,6 @@ async fn e7_invariant_1_without_the_database_nothing_is_issued_and_all_goes_on_w
     load.end(&mut answered).await;
     nodes.check_answered(&answered, &urls[0]).await;
     for program in programs {
-        drop(program.kill());
+        program.kill();
     }
 }

@@ -42,10 +42,18 @@ impl Program {
         Self { child, url, log }
     }
 
-    /// What a crash or the power does: nothing is said to the program. Returns what it has logged.
-    pub(crate) fn kill(mut self) -> String {
+    /// What a crash or the power does: nothing is said to the program, and its last lines may be lost.
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.log.join().unwrap();
+    }
+
+    /// What an operator does. Returns all that it has logged.
+    pub(crate) fn stop(mut self) -> String {
+        let stopped = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(stopped.success());
+        assert!(self.child.wait().unwrap().success());
         self.log.join().unwrap()
     }
 }

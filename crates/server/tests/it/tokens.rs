@@ -107,7 +107,7 @@ async fn c9_the_proxy_variables_of_the_environment_are_not_used() {
         simulator.github().mint(&countersign_simulator::Overrides::new(), "https://trust.example.com");
     let body = exchange_parameters(&token, RESOURCE).to_string();
     let answer = post_to(&client(), &program.url, "application/json", body).await;
-    drop(program.kill());
+    program.kill();
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(trap.accept().is_err(), "nobody connected to the proxy");
 }
