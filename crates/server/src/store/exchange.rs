@@ -63,9 +63,9 @@ pub struct Issuance {
 
 /// What the replay memory knows an id token by: half of the SHA-256 of its issuer and its replay key.
 ///
-/// The memory is written at a place of its own for each token, so what counts is how many keys a page holds. Whoever finds two
-/// tokens with one key (2⁶⁴ attempts) has the second of them refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The memory has all that are good, so what counts is how little each of them takes. Whoever finds two tokens with one key
+/// (2⁶⁴ attempts) has the second of them refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdTokenKey([u8; 16]);
 
 impl IdTokenKey {
@@ -76,6 +76,11 @@ impl IdTokenKey {
         let mut key = [0; 16];
         key.iter_mut().zip(digest(&SHA256, written.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
         Self(key)
+    }
+
+    /// One that was written down by its bytes.
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
     /// Its bytes.

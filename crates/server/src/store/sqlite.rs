@@ -39,6 +39,7 @@ use crate::admin::AdminToken;
 use changes::Stop;
 use checkpoint::Checkpoints;
 use journal::Journal;
+use replay::ReplayMemory;
 pub(super) use schema::BUSY_TIMEOUT;
 use writer::{Job, Writer};
 
@@ -47,6 +48,7 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
     batches: Arc<Batches>,
+    replay: Arc<ReplayMemory>,
     readers: Mutex<Vec<Connection>>,
     reading: Arc<Semaphore>,
     searching: Arc<Semaphore>,
@@ -74,11 +76,13 @@ impl SqliteStore {
     /// Opens the file, makes it if there is none (readable by its owner only), and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = file::open(path)?;
-        let batches = Arc::<Batches>::default();
+        let (batches, replay) = (Arc::<Batches>::default(), Arc::<ReplayMemory>::default());
+        let checkpoints = Checkpoints::start(path)?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Writer::start(connection, Checkpoints::start(path)?, Arc::clone(&batches))?,
+            writer: Writer::start(connection, checkpoints, Arc::clone(&batches), Arc::clone(&replay))?,
             batches,
+            replay,
             readers: Mutex::default(),
             reading: Arc::new(Semaphore::new(READERS)),
             searching: Arc::new(Semaphore::new(SEARCHERS)),
@@ -230,8 +234,8 @@ impl Store for SqliteStore {
     }
 
     async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError> {
-        let id_token = *id_token;
-        self.read(move |connection| replay::uses_of(connection, &id_token)).await
+        let (id_token, replay) = (*id_token, Arc::clone(&self.replay));
+        self.read(move |connection| replay.uses_of(connection, &id_token)).await
     }
 
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError> {

@@ -126,7 +126,7 @@ async fn e10_kill_9_of_one_node_loses_no_answered_token_and_the_other_goes_on() 
         answered.len()
     );
     nodes.check_answered(&answered, &other.url).await;
-    drop(other.kill());
+    other.kill();
 }
 
 #[tokio::test(flavor = "multi_thread")]

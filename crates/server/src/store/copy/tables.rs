@@ -48,7 +48,8 @@ pub(in crate::store) const TABLES: &[Table] = &[
     Table {
         name: "used_id_tokens",
         // What a use was allowed is compared by each anew.
-        source: "(SELECT id_token, exchanges, exchanges AS max_exchanges, forget_at FROM used_id_tokens)",
+        source: "(SELECT id_token, max(exchanges) AS exchanges, max(exchanges) AS max_exchanges, max(forget_at) AS forget_at
+                    FROM used_id_tokens GROUP BY id_token)",
         columns: &[
             ("id_token", Bytes),
             ("exchanges", Number),

@@ -8,7 +8,8 @@ use rusqlite::{Transaction, params};
 
 use super::journal::{CHAIN, Journal};
 use super::publishers::InForce;
-use super::{issuers, publishers, replay};
+use super::replay::{LastUse, ReplayMemory, Use, Uses};
+use super::{issuers, publishers};
 use crate::store::audit::ExchangeRow;
 use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, StoreError, Verdict};
 
@@ -16,6 +17,7 @@ use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, Stor
 pub(super) struct Batch<'a> {
     transaction: &'a Transaction<'a>,
     journal: Journal,
+    id_tokens: Uses<'a>,
     publishers: HashMap<PublisherId, Option<InForce>>,
     disabled: HashMap<IssuerUrl, bool>,
     /// The last use of each publisher, and how many there were.
@@ -24,10 +26,14 @@ pub(super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Begins in a transaction that holds the write lock.
-    pub(super) fn begin(transaction: &'a Transaction<'a>) -> Result<Self, StoreError> {
+    pub(super) fn begin(
+        transaction: &'a Transaction<'a>,
+        replay: &'a ReplayMemory,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             transaction,
             journal: Journal::open(transaction)?,
+            id_tokens: replay.begin(transaction)?,
             publishers: HashMap::new(),
             disabled: HashMap::new(),
             uses: HashMap::new(),
@@ -36,8 +42,8 @@ impl<'a> Batch<'a> {
 
     /// Records one exchange.
     ///
-    /// Invariant 2: the row of the id token and the record of the exchange are written by one transaction, and the row's key
-    /// lets only `max_exchanges` uses through, whatever runs beside. Invariant 3: nothing of a refusal touches that row.
+    /// Invariant 2: the use of the id token and the record of the exchange are written by one transaction, and none can be added
+    /// without all that were before it (`replay.rs`). Invariant 3: nothing of a refusal touches them.
     pub(super) fn record(&mut self, exchange: &Exchange) -> Result<Verdict, StoreError> {
         let issuance = match &exchange.outcome {
             Outcome::Refused(code) => {
@@ -54,9 +60,10 @@ impl<'a> Batch<'a> {
         if self.is_disabled(&issuance.issuer)? {
             return Ok(Verdict::IssuerDisabled);
         }
-        if !replay::use_id_token(self.transaction, issuance)? {
-            let remembered = issuance.forget_at.as_seconds() >= replay::forgotten_until(self.transaction)?;
-            return Ok(if remembered { Verdict::Replayed } else { Verdict::TooLate });
+        match self.id_tokens.add(issuance)? {
+            Use::Added => {}
+            Use::NoneLeft => return Ok(Verdict::Replayed),
+            Use::Forgotten => return Ok(Verdict::TooLate),
         }
         if issuance.learned.is_some() || present.pending_until.is_some() {
             self.change_publisher(exchange, issuance)?;
@@ -68,13 +75,14 @@ impl<'a> Batch<'a> {
         Ok(Verdict::Recorded)
     }
 
-    /// Writes what the exchanges come to together, and says when the last of those was that issued a token. The caller commits.
-    pub(super) fn finish(self) -> Result<Option<UnixTime>, StoreError> {
+    /// Writes what the exchanges come to together, and says what was the last use of an id token. The caller commits.
+    pub(super) fn finish(self) -> Result<Option<LastUse>, StoreError> {
         for (publisher, (last, count)) in &self.uses {
             publishers::count_uses(self.transaction, publisher, *last, *count)?;
         }
         self.journal.seal(self.transaction)?;
-        Ok(self.uses.values().map(|(last, _)| *last).max())
+        let last = self.uses.values().map(|(last, _)| *last).max();
+        Ok(last.map(|at| LastUse { at, number: self.id_tokens.last() }))
     }
 
     fn publisher(&mut self, id: &PublisherId) -> Result<Option<InForce>, StoreError> {

@@ -37,12 +37,16 @@ const MIGRATIONS: &[&str] = &["
         exchanges INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 
-    -- The replay memory. The key is the whole protection: two uses of one id token meet in one row.
+    -- The replay memory: each use of an id token, in order. The number is the protection: each is one more than that of the
+    -- last use, so nobody can add one without having seen all before it. See replay.rs.
     CREATE TABLE used_id_tokens (
-        id_token BLOB PRIMARY KEY,
+        number INTEGER PRIMARY KEY,
+        id_token BLOB NOT NULL,
+        -- Of the id token so far, with this one.
         exchanges INTEGER NOT NULL,
+        -- The latest of them.
         forget_at INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     -- Up to here, rows may have been forgotten: an id token that ends before is refused, whatever a clock says.
     CREATE TABLE replay_horizon (forgotten_until INTEGER NOT NULL) STRICT;
     INSERT INTO replay_horizon VALUES (0);

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
 use super::checkpoint::Checkpoints;
-use super::replay::Sweep;
+use super::replay::{ReplayMemory, Sweep};
 use crate::store::batches::Batches;
 use crate::store::database_error::Fault;
 use crate::store::{Exchange, StoreError, Verdict};
@@ -23,7 +23,7 @@ const MANY: usize = 4;
 const WAIT: Duration = Duration::from_micros(250);
 /// and how often, as long as there are more each time.
 const WAITS: usize = 8;
-/// Rows of the replay memory that are looked at for each that comes: of all that are there, an eighth has expired at most.
+/// Uses of id tokens that are looked at for each that comes: beside those that are good, at most a third as many are kept.
 const LOOK: usize = 4;
 
 /// The way to the writing thread. When it is dropped, the thread finishes what was submitted and ends.
@@ -58,11 +58,14 @@ impl Writer {
         connection: Connection,
         checkpoints: Checkpoints,
         batches: Arc<Batches>,
+        replay: Arc<ReplayMemory>,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || run(connection, checkpoints, queue, &batches))
+            .spawn(move || {
+                run(Ledger { connection, replay, sweep: Sweep::default(), batches }, checkpoints, queue);
+            })
             .map_err(|source| StoreError::Open { path: "the ledger's thread".to_owned(), source })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -85,26 +88,28 @@ impl Drop for Writer {
     }
 }
 
+/// What the thread writes with.
+struct Ledger {
+    connection: Connection,
+    replay: Arc<ReplayMemory>,
+    sweep: Sweep,
+    batches: Arc<Batches>,
+}
+
 /// Writes what is there, and what comes meanwhile together. See [`fill`].
-fn run(
-    mut connection: Connection,
-    mut checkpoints: Checkpoints,
-    mut queue: mpsc::Receiver<Job>,
-    batches: &Batches,
-) {
+fn run(mut ledger: Ledger, mut checkpoints: Checkpoints, mut queue: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
     let mut postponed = None;
-    let mut sweep = Sweep::default();
     while let Some(job) = postponed.take().or_else(|| queue.blocking_recv()) {
         match job {
-            Job::Change(change) => change(begin(&mut connection)),
+            Job::Change(change) => change(begin(&mut ledger.connection)),
             Job::Record(exchange, reply) => {
                 batch.push((exchange, reply));
                 postponed = fill(&mut batch, &mut queue);
-                commit_batch(&mut connection, &mut sweep, &mut batch, batches);
+                ledger.commit_batch(&mut batch);
             }
         }
-        checkpoints.committed(&connection);
+        checkpoints.committed(&ledger.connection);
     }
 }
 
@@ -149,63 +154,55 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
-/// Records a batch in one transaction; if that fails, each exchange in its own, so that none fails for another's sake.
-///
-/// Whoever has given up waiting is passed over: an id token is not used up for nobody.
-fn commit_batch(
-    connection: &mut Connection,
-    sweep: &mut Sweep,
-    batch: &mut Vec<(Box<Exchange>, Reply)>,
-    batches: &Batches,
-) {
-    batch.retain(|(_, reply)| !reply.is_closed());
-    let exchanges = || batch.iter().map(|(exchange, _)| exchange.as_ref());
-    match record_all(connection, sweep, exchanges()) {
-        Ok(verdicts) => {
-            batches.committed(verdicts.len());
-            for ((_, reply), verdict) in batch.drain(..).zip(verdicts) {
-                // Whoever asked may have gone: the exchange is on record, its token was never sent.
-                drop(reply.send(Ok(verdict)));
+impl Ledger {
+    /// Records a batch in one transaction; if that fails, each exchange in its own, so that none fails for another's sake.
+    ///
+    /// Whoever has given up waiting is passed over: an id token is not used up for nobody.
+    fn commit_batch(&mut self, batch: &mut Vec<(Box<Exchange>, Reply)>) {
+        batch.retain(|(_, reply)| !reply.is_closed());
+        match self.record_all(batch.iter().map(|(exchange, _)| exchange.as_ref())) {
+            Ok(verdicts) => {
+                for ((_, reply), verdict) in batch.drain(..).zip(verdicts) {
+                    // Whoever asked may have gone: the exchange is on record, its token was never sent.
+                    drop(reply.send(Ok(verdict)));
+                }
             }
-        }
-        Err(error) if batch.len() > 1 && is_about_a_row(&error) => {
-            tracing::warn!(%error, exchanges = batch.len(), "a batch of exchanges was not recorded; trying each by itself");
-            for (exchange, reply) in batch.drain(..).filter(|(_, reply)| !reply.is_closed()) {
-                let verdict = record_all(connection, sweep, std::iter::once(exchange.as_ref()))
-                    .inspect(|verdicts| batches.committed(verdicts.len()));
-                drop(
-                    reply.send(
-                        verdict.and_then(|verdicts| verdicts.first().copied().ok_or(StoreError::Closed)),
-                    ),
-                );
+            Err(error) if batch.len() > 1 && is_about_a_row(&error) => {
+                tracing::warn!(%error, exchanges = batch.len(), "a batch of exchanges was not recorded; trying each by itself");
+                for (exchange, reply) in batch.drain(..).filter(|(_, reply)| !reply.is_closed()) {
+                    let verdict = self
+                        .record_all(std::iter::once(exchange.as_ref()))
+                        .and_then(|verdicts| verdicts.first().copied().ok_or(StoreError::Closed));
+                    drop(reply.send(verdict));
+                }
             }
-        }
-        Err(error) => {
-            tracing::error!(%error, exchanges = batch.len(), "exchanges were not recorded");
-            for (_, reply) in batch.drain(..) {
-                drop(reply.send(Err(StoreError::Unavailable(error.to_string()))));
+            Err(error) => {
+                tracing::error!(%error, exchanges = batch.len(), "exchanges were not recorded");
+                for (_, reply) in batch.drain(..) {
+                    drop(reply.send(Err(StoreError::Unavailable(error.to_string()))));
+                }
             }
         }
     }
-}
 
-fn record_all<'a>(
-    connection: &mut Connection,
-    sweep: &mut Sweep,
-    exchanges: impl ExactSizeIterator<Item = &'a Exchange>,
-) -> Result<Vec<Verdict>, StoreError> {
-    let transaction = begin(connection)?;
-    let mut batch = Batch::begin(&transaction)?;
-    let mut verdicts = Vec::with_capacity(exchanges.len());
-    for exchange in exchanges {
-        verdicts.push(batch.record(exchange)?);
+    fn record_all<'a>(
+        &mut self,
+        exchanges: impl ExactSizeIterator<Item = &'a Exchange>,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let transaction = begin(&mut self.connection)?;
+        let mut batch = Batch::begin(&transaction, &self.replay)?;
+        let mut verdicts = Vec::with_capacity(exchanges.len());
+        for exchange in exchanges {
+            verdicts.push(batch.record(exchange)?);
+        }
+        // A clock that is far ahead finds all id tokens expired and refuses them: refusals must not forget them, too.
+        if let Some(last) = batch.finish()? {
+            self.sweep.advance(&transaction, &last, LOOK * verdicts.len())?;
+        }
+        transaction.commit()?;
+        self.batches.committed(verdicts.len());
+        Ok(verdicts)
     }
-    // A clock that is far ahead finds all id tokens expired and refuses them: refusals must not forget them, too.
-    if let Some(now) = batch.finish()? {
-        sweep.advance(&transaction, now, LOOK * verdicts.len())?;
-    }
-    transaction.commit()?;
-    Ok(verdicts)
 }
 
 /// Whether one exchange of the batch may be to blame. A locked or full database fails all of them, one by one only slower.

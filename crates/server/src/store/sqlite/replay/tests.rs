@@ -1,0 +1,203 @@
+//! What is remembered, by whom, and for how long.
+
+use countersign_core::ReplayKey;
+use countersign_core::publisher::Revision;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::*;
+use crate::store::sqlite::schema;
+
+/// Id tokens that are good for this many seconds, one of them a second.
+const LIFE: i64 = 1_000;
+/// Uses that are looked at for each that comes.
+const LOOK: usize = 4;
+
+fn key(number: i64) -> IdTokenKey {
+    IdTokenKey::of(&"https://ci.example.com".parse().unwrap(), &ReplayKey::from_jti(&number.to_string()))
+}
+
+fn use_of(number: i64, max_exchanges: u32, forget_at: i64) -> Issuance {
+    Issuance {
+        publisher: "01890000-0000-7000-8000-000000000000".parse().unwrap(),
+        revision: Revision(1),
+        learned: None,
+        issuer: "https://ci.example.com".parse().unwrap(),
+        id_token: key(number),
+        max_exchanges,
+        forget_at: UnixTime::from_seconds(forget_at),
+        expires_at: UnixTime::from_seconds(forget_at),
+        status: None,
+    }
+}
+
+struct File(tempfile::TempDir);
+
+impl File {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn open(&self) -> Connection {
+        let mut connection = Connection::open(self.0.path().join("store.db")).unwrap();
+        schema::prepare(&mut connection).unwrap();
+        connection
+    }
+}
+
+fn begin(connection: &mut Connection) -> Transaction<'_> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap()
+}
+
+/// Uses an id token in a transaction of its own.
+fn add(memory: &ReplayMemory, connection: &mut Connection, issuance: &Issuance) -> Use {
+    let transaction = begin(connection);
+    let added = memory.begin(&transaction).unwrap().add(issuance).unwrap();
+    transaction.commit().unwrap();
+    added
+}
+
+#[test]
+fn of_two_processes_each_knows_what_the_other_used() {
+    let file = File::new();
+    let (mut one, mut other) = (file.open(), file.open());
+    let (of_one, of_other) = (ReplayMemory::default(), ReplayMemory::default());
+    for number in 0..100 {
+        let issuance = use_of(number, 2, 1_000);
+        assert_eq!(add(&of_one, &mut one, &issuance), Use::Added);
+        assert_eq!(of_other.uses_of(&other, &issuance.id_token).unwrap(), 1);
+        assert_eq!(add(&of_other, &mut other, &issuance), Use::Added);
+        assert_eq!(add(&of_one, &mut one, &issuance), Use::NoneLeft);
+        assert_eq!(add(&of_other, &mut other, &issuance), Use::NoneLeft);
+        assert_eq!(of_one.uses_of(&one, &issuance.id_token).unwrap(), 2);
+    }
+}
+
+#[test]
+fn a_process_that_starts_knows_what_was_used_before() {
+    let file = File::new();
+    let mut connection = file.open();
+    let before = ReplayMemory::default();
+    for number in 0..100 {
+        assert_eq!(add(&before, &mut connection, &use_of(number, 1, 1_000)), Use::Added);
+    }
+    let after = ReplayMemory::default();
+    for number in 0..100 {
+        assert_eq!(add(&after, &mut connection, &use_of(number, 1, 1_000)), Use::NoneLeft);
+    }
+}
+
+#[test]
+fn within_a_transaction_uses_count_and_one_that_is_undone_never_happened() {
+    let file = File::new();
+    let mut connection = file.open();
+    let memory = ReplayMemory::default();
+    let issuance = use_of(1, 1, 1_000);
+    for _ in 0..3 {
+        let transaction = begin(&mut connection);
+        let mut uses = memory.begin(&transaction).unwrap();
+        assert_eq!(uses.add(&issuance).unwrap(), Use::Added);
+        assert_eq!(uses.add(&issuance).unwrap(), Use::NoneLeft);
+        drop(uses);
+        transaction.rollback().unwrap();
+        assert_eq!(memory.uses_of(&connection, &issuance.id_token).unwrap(), 0);
+    }
+    assert_eq!(add(&memory, &mut connection, &issuance), Use::Added);
+}
+
+#[test]
+fn who_has_missed_a_use_can_add_none() {
+    let file = File::new();
+    let mut connection = file.open();
+    let memory = ReplayMemory::default();
+    let transaction = begin(&mut connection);
+    let mut uses = memory.begin(&transaction).unwrap();
+    // What cannot happen under the lock, for whatever reason it does.
+    let missed = ReplayMemory::default();
+    assert_eq!(missed.begin(&transaction).unwrap().add(&use_of(1, 1, 1_000)).unwrap(), Use::Added);
+    let error = uses.add(&use_of(1, 1, 1_000)).unwrap_err();
+    assert!(error.to_string().contains("UNIQUE"), "{error}");
+}
+
+#[test]
+fn one_that_is_allowed_several_uses_is_remembered_until_the_last_is_over() {
+    let file = File::new();
+    let mut connection = file.open();
+    let memory = ReplayMemory::default();
+    assert_eq!(add(&memory, &mut connection, &use_of(1, 3, 2_000)), Use::Added);
+    assert_eq!(add(&memory, &mut connection, &use_of(1, 3, 1_000)), Use::Added);
+    // Something else is last.
+    assert_eq!(add(&memory, &mut connection, &use_of(2, 1, 9_000)), Use::Added);
+    let transaction = begin(&mut connection);
+    let mut sweep = Sweep::default();
+    let last = LastUse { at: UnixTime::from_seconds(1_500), number: 3 };
+    for _ in 0..3 {
+        sweep.advance(&transaction, &last, 1).unwrap();
+    }
+    transaction.commit().unwrap();
+    let anew = ReplayMemory::default();
+    assert_eq!(anew.uses_of(&connection, &key(1)).unwrap(), 2);
+    assert_eq!(add(&anew, &mut connection, &use_of(1, 3, 2_000)), Use::Added);
+    assert_eq!(add(&memory, &mut connection, &use_of(1, 3, 2_000)), Use::NoneLeft);
+}
+
+#[test]
+fn numbers_go_on_after_everything_was_forgotten() {
+    let file = File::new();
+    let mut connection = file.open();
+    let (memory, idle) = (ReplayMemory::default(), ReplayMemory::default());
+    for number in 0..10 {
+        assert_eq!(add(&memory, &mut connection, &use_of(number, 1, 1_000)), Use::Added);
+    }
+    assert_eq!(idle.uses_of(&connection, &key(0)).unwrap(), 1, "it has read them");
+    let transaction = begin(&mut connection);
+    let last = LastUse { at: UnixTime::from_seconds(5_000), number: 10 };
+    Sweep::default().advance(&transaction, &last, 1_000).unwrap();
+    transaction.commit().unwrap();
+    let anew = ReplayMemory::default();
+    assert_eq!(add(&anew, &mut connection, &use_of(11, 1, 9_000)), Use::Added);
+    assert_eq!(idle.uses_of(&connection, &key(11)).unwrap(), 1, "it has not been overlooked");
+    assert_eq!(add(&idle, &mut connection, &use_of(11, 1, 9_000)), Use::NoneLeft);
+    assert_eq!(add(&anew, &mut connection, &use_of(1, 1, 1_000)), Use::Forgotten);
+}
+
+#[test]
+fn the_memory_holds_what_is_good_and_little_more() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    schema::prepare(&mut connection).unwrap();
+    let transaction = connection.transaction().unwrap();
+    let memory = ReplayMemory::default();
+    let mut sweep = Sweep::default();
+    let remembered = |since: i64| -> i64 {
+        let count = "SELECT count(*) FROM used_id_tokens WHERE forget_at >= ?1";
+        transaction.query_row(count, [since], |row| row.get(0)).unwrap()
+    };
+    for now in 0..5 * LIFE {
+        let mut uses = memory.begin(&transaction).unwrap();
+        assert_eq!(uses.add(&use_of(now, 1, now + LIFE)).unwrap(), Use::Added);
+        let last = LastUse { at: UnixTime::from_seconds(now), number: uses.last() };
+        sweep.advance(&transaction, &last, LOOK).unwrap();
+        let good = remembered(now);
+        assert_eq!(good, LIFE.min(now) + 1, "at {now}");
+        let more = remembered(0) - good;
+        assert!(more <= LIFE * 35 / 100, "at {now}, {more} are remembered for nothing");
+        let horizon = memory.known().unwrap().horizon;
+        assert!(horizon <= now, "at {now}");
+        assert!(now < LIFE + LIFE / 2 || horizon >= now - LIFE / 2, "at {now}, the horizon was {horizon}");
+    }
+}
+
+#[test]
+fn the_table_holds_what_is_good_and_little_more() {
+    let mut table = Table::default();
+    let life = 100_000;
+    for now in 0..4 * life {
+        table.put(key(now), Used { exchanges: 1, forget_at: now + life }, now);
+        let old = now - 1 - life;
+        if now % 10_000 == 0 {
+            assert_eq!(table.get(&key(now)), Some(Used { exchanges: 1, forget_at: now + life }));
+            assert!(old < 0 || table.get(&key(now - life)).is_some(), "one that is good until now is there");
+        }
+    }
+    let entries = i64::try_from(table.len()).unwrap();
+    assert!((life..life * 5 / 4 + 1_000).contains(&entries), "{entries}");
+}
