@@ -31,11 +31,11 @@ pub fn decide(
     publishers: &[Publisher],
     token: &VerifiedToken,
 ) -> Result<Grant, Refusal> {
-    let examined = report::examined(resource, publishers, token.statement());
-    match report::granting(&examined) {
-        Some(publisher) => Ok(grant::grant(publisher, token)),
-        None => Err(Refusal::new(resource.clone(), token.issuer().clone(), report::reports(examined))),
+    if let Some(publisher) = report::granting(resource, publishers, token.statement()) {
+        return Ok(grant::grant(publisher, token));
     }
+    let examined = report::examined(resource, publishers, token.statement());
+    Err(Refusal::new(resource.clone(), token.issuer().clone(), report::reports(examined)))
 }
 
 #[cfg(test)]

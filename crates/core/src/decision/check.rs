@@ -1,4 +1,6 @@
 //! The single checks and how each explains itself.
+//!
+//! Whether one passes is a function of its own: what is let in, as most is, needs no words.
 
 use std::fmt;
 
@@ -90,13 +92,65 @@ impl fmt::Display for Actual {
     }
 }
 
+/// What is asked of a run: the same list for those who only want to know whether it passes and for those who want to hear why.
+#[derive(Clone, Copy)]
+pub(super) enum Question<'a> {
+    /// Whether somebody else's code or input may be running.
+    Event,
+    /// The provider's own.
+    Guard,
+    /// Whether a claim has one of the values.
+    Condition(&'a Condition),
+    /// Whether the run has this id of that claim, or one to learn.
+    Pin(&'a str, Option<&'a str>),
+}
+
+impl<'a> Question<'a> {
+    /// All but the pins.
+    pub(super) fn general(rules: &'a Rules) -> impl Iterator<Item = Self> {
+        [Self::Event, Self::Guard].into_iter().chain(rules.conditions().iter().map(Self::Condition))
+    }
+
+    /// The pins: a run must be right in everything else before its ids count (invariant 6).
+    pub(super) fn pins(rules: &'a Rules) -> impl Iterator<Item = Self> {
+        rules.pins().map(|(claim, id)| Self::Pin(claim, id))
+    }
+
+    /// Whether the run passes; `None` if that is no question for it.
+    pub(super) fn passes(self, rules: &Rules, statement: &Statement) -> Option<bool> {
+        match self {
+            Self::Event => event_passes(rules, statement),
+            Self::Guard => (rules.provider().preset().guard)(statement, rules).map(|check| check.passed),
+            Self::Condition(condition) => Some(condition_passes(condition, statement)),
+            Self::Pin(claim, id) => Some(pin_passes(claim, id, rules, statement)),
+        }
+    }
+
+    /// The same, explained.
+    pub(super) fn check(self, rules: &Rules, statement: &Statement) -> Option<Check> {
+        match self {
+            Self::Event => event(rules, statement),
+            Self::Guard => (rules.provider().preset().guard)(statement, rules),
+            Self::Condition(one) => Some(condition(one, statement)),
+            Self::Pin(claim, id) => Some(pin(claim, id, rules, statement)),
+        }
+    }
+}
+
 /// Refuses events in which somebody else's code or input runs; `None` where the provider has no such thing.
 ///
 /// An absent event is refused too: what cannot be seen cannot be excluded (F10).
-pub(super) fn event(rules: &Rules, statement: &Statement) -> Option<Check> {
+fn event_passes(rules: &Rules, statement: &Statement) -> Option<bool> {
     let event = rules.provider().preset().event.as_ref()?;
     let name = statement.claims().text(event.claim);
-    let passed = name.is_some_and(|name| !event.refused.contains(&name) || rules.allows_event(name));
+    Some(name.is_some_and(|name| !event.refused.contains(&name) || rules.allows_event(name)))
+}
+
+/// The same, explained.
+fn event(rules: &Rules, statement: &Statement) -> Option<Check> {
+    let event = rules.provider().preset().event.as_ref()?;
+    let passed = event_passes(rules, statement)?;
+    let name = statement.claims().text(event.claim);
     let refused = event.refused.iter().filter(|name| !rules.allows_event(name));
     let refused: Vec<&str> = refused.copied().collect();
     Some(Check {
@@ -109,26 +163,41 @@ pub(super) fn event(rules: &Rules, statement: &Statement) -> Option<Check> {
 }
 
 /// Compares a claim with the values of a condition.
-pub(super) fn condition(condition: &Condition, statement: &Statement) -> Check {
-    let expected = condition.values().iter().map(|value| shorten(&value.to_string())).collect();
-    let (passed, actual) = match condition.selector() {
-        Selector::Field(field) => match field.value_in(statement) {
-            Some(found) => {
-                let same =
-                    |value: &Scalar| matches!(value, Scalar::Text(text) if field.case.equal(text, &found));
-                (condition.values().iter().any(same), Actual::value(&found))
-            }
-            None => (false, unread(field.claim, statement.claims().value(field.claim))),
-        },
+fn condition_passes(condition: &Condition, statement: &Statement) -> bool {
+    match condition.selector() {
+        Selector::Field(field) => field.value_in(statement).is_some_and(|found| {
+            let same = |value: &Scalar| matches!(value, Scalar::Text(text) if field.case.equal(text, &found));
+            condition.values().iter().any(same)
+        }),
+        Selector::Pointer(pointer) => {
+            let found = statement.claims().at(pointer).and_then(Scalar::from_json);
+            found.is_some_and(|found| condition.values().contains(&found))
+        }
+    }
+}
+
+/// The same, explained.
+fn condition(condition: &Condition, statement: &Statement) -> Check {
+    let actual = match condition.selector() {
+        Selector::Field(field) => field.value_in(statement).map_or_else(
+            || unread(field.claim, statement.claims().value(field.claim)),
+            |found| Actual::value(&found),
+        ),
         Selector::Pointer(pointer) => {
             let claim = statement.claims().at(pointer);
-            match claim.and_then(Scalar::from_json) {
-                Some(found) => (condition.values().contains(&found), Actual::value(&found.to_string())),
-                None => (false, unread(&pointer.to_string(), claim)),
-            }
+            claim.and_then(Scalar::from_json).map_or_else(
+                || unread(&pointer.to_string(), claim),
+                |found| Actual::value(&found.to_string()),
+            )
         }
     };
-    Check { subject: condition.selector().to_string(), expected, actual, passed, hint: None }
+    Check {
+        subject: condition.selector().to_string(),
+        expected: condition.values().iter().map(|value| shorten(&value.to_string())).collect(),
+        actual,
+        passed: condition_passes(condition, statement),
+        hint: None,
+    }
 }
 
 fn unread(claim: &str, value: Option<&serde_json::Value>) -> Actual {
@@ -142,12 +211,17 @@ fn unread(claim: &str, value: Option<&serde_json::Value>) -> Actual {
 }
 
 /// Compares an immutable id with the pinned one, or demands that there is one to learn.
-pub(super) fn pin(claim: &str, id: Option<&str>, rules: &Rules, statement: &Statement) -> Check {
-    let pin = rules.provider().preset().pin(claim);
-    let found = pin.and_then(|pin| pin.value_in(statement));
+fn pin_passes(claim: &str, id: Option<&str>, rules: &Rules, statement: &Statement) -> bool {
+    let Some(pin) = rules.provider().preset().pin(claim) else { return false };
+    let passes = |found: &str| id.map_or_else(|| (pin.is_id)(found), |id| id == found);
+    pin.value_in(statement).as_deref().is_some_and(passes)
+}
+
+/// The same, explained.
+fn pin(claim: &str, id: Option<&str>, rules: &Rules, statement: &Statement) -> Check {
+    let passed = pin_passes(claim, id, rules, statement);
+    let found = rules.provider().preset().pin(claim).and_then(|pin| pin.value_in(statement));
     let found = found.as_deref();
-    let is_id = |found: &str| pin.is_some_and(|pin| (pin.is_id)(found));
-    let passed = found.is_some_and(|found| id.map_or_else(|| is_id(found), |id| id == found));
     let is_another = id.is_some() && found.is_some();
     Check {
         subject: format!("pin {claim}"),

@@ -71,11 +71,11 @@ enum CallerOutcome {
 /// Explains the decision on a run for the resource's owner, with every check, the publisher that lets it in first and
 /// then the nearest.
 ///
-/// Made of the same examination as the decision itself, so the two cannot disagree. It issues nothing, so a statement is
+/// Made of the same checks as the decision itself, so the two cannot disagree. It issues nothing, so a statement is
 /// enough: what the ledger kept of an exchange can be explained long after.
 pub fn explain(resource: &Resource, publishers: &[Publisher], statement: &Statement) -> Explanation {
     let mut examined = report::examined(resource, publishers, statement);
-    let granting = report::granting(&examined);
+    let granting = report::granting(resource, publishers, statement);
     let outcome = granting.map_or(Outcome::Refused, |publisher| Outcome::Granted {
         publisher: publisher.id.clone(),
         permission: publisher.highest_permission(),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::check::{self, Actual, Check};
+use super::check::{Actual, Check, Question};
 use super::identity;
 use crate::provider::Marks;
 use crate::publisher::{Publisher, PublisherId, PublisherState, Rules};
@@ -38,10 +38,6 @@ impl Report {
     pub fn failures(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| !check.passed())
     }
-
-    fn all_passed(&self) -> bool {
-        self.failures().next().is_none()
-    }
 }
 
 /// The publishers of that resource and the statement's issuer, each with its report, the nearest to a match first: the
@@ -51,9 +47,7 @@ pub(super) fn examined<'a>(
     publishers: &'a [Publisher],
     statement: &Statement,
 ) -> Vec<(&'a Publisher, Report)> {
-    let mut examined: Vec<(&Publisher, Report)> = publishers
-        .iter()
-        .filter(|publisher| publisher.resource == *resource && publisher.rules.issuer() == statement.issuer())
+    let mut examined: Vec<(&Publisher, Report)> = concerned(resource, publishers, statement)
         .map(|publisher| (publisher, examine(publisher, statement)))
         .collect();
     examined.sort_by_key(|(_, report)| (report.failures().count(), !report.proven));
@@ -61,11 +55,37 @@ pub(super) fn examined<'a>(
 }
 
 /// The publisher that lets the run in: of several the one that demands most, and the oldest of those.
-pub(super) fn granting<'a>(examined: &[(&'a Publisher, Report)]) -> Option<&'a Publisher> {
-    let matching = examined.iter().filter(|(_, report)| report.all_passed());
-    let strictest = matching
-        .max_by(|(left, a), (right, b)| a.checks.len().cmp(&b.checks.len()).then(right.id.cmp(&left.id)));
-    strictest.map(|(publisher, _)| *publisher)
+pub(super) fn granting<'a>(
+    resource: &Resource,
+    publishers: &'a [Publisher],
+    statement: &Statement,
+) -> Option<&'a Publisher> {
+    let matching = concerned(resource, publishers, statement)
+        .filter_map(|publisher| Some((publisher, demands(publisher, statement)?)));
+    let strictest = matching.max_by(|(left, a), (right, b)| a.cmp(b).then(right.id.cmp(&left.id)));
+    strictest.map(|(publisher, _)| publisher)
+}
+
+/// The publishers of that resource and the statement's issuer.
+fn concerned<'a>(
+    resource: &Resource,
+    publishers: &'a [Publisher],
+    statement: &Statement,
+) -> impl Iterator<Item = &'a Publisher> {
+    publishers.iter().filter(move |publisher| {
+        publisher.resource == *resource && publisher.rules.issuer() == statement.issuer()
+    })
+}
+
+/// How many checks a publisher makes, if the run passes all: those of its report, without the words.
+fn demands(publisher: &Publisher, statement: &Statement) -> Option<usize> {
+    if publisher.state == PublisherState::Disabled {
+        return None;
+    }
+    let rules = &publisher.rules;
+    let questions = Question::general(rules).chain(Question::pins(rules));
+    let mut passes = questions.filter_map(|question| question.passes(rules, statement));
+    passes.try_fold(0, |count, passes| passes.then_some(count + 1))
 }
 
 /// The reports alone.
@@ -97,12 +117,10 @@ pub(crate) fn failures(rules: &Rules, statement: &Statement) -> Vec<Check> {
 /// The checks of rules, pins last: a run must be right in everything else before its ids count (invariant 6); and whether
 /// its ids prove that it comes from their own repository.
 fn examine_rules(rules: &Rules, statement: &Statement) -> (Vec<Check>, bool) {
-    let mut checks = Vec::new();
-    checks.extend(check::event(rules, statement));
-    checks.extend((rules.provider().preset().guard)(statement, rules));
-    checks.extend(rules.conditions().iter().map(|condition| check::condition(condition, statement)));
+    let check = |question: Question<'_>| question.check(rules, statement);
+    let mut checks: Vec<Check> = Question::general(rules).filter_map(check).collect();
     let first_pin = checks.len();
-    checks.extend(rules.pins().map(|(claim, id)| check::pin(claim, id, rules, statement)));
+    checks.extend(Question::pins(rules).filter_map(check));
     // Its owner's id alone would prove too little.
     let own = rules.provider().preset().pins.iter().find(|pin| pin.marks == Marks::Place);
     let is_own = own.is_some_and(|pin| rules.has_given_pin(pin.claim));
