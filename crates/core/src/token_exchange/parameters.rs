@@ -1,14 +1,13 @@
 //! The parameters of a request, whichever way its body was encoded.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::json::{JsonError, strict_object};
 
-/// Parameters by name. A form and a JSON object with the same content make the same `Parameters`.
-pub struct Parameters(BTreeMap<String, Vec<Value>>);
+/// Parameters with their names, a repeated one as often as it came. A form and a JSON object with the same content make the
+/// same `Parameters`.
+pub struct Parameters(Vec<(String, Value)>);
 
 /// Why a body has no parameters.
 #[derive(Debug, Error)]
@@ -28,43 +27,47 @@ pub enum ParametersError {
 impl Parameters {
     /// Reads a JSON object. An array stands for a repeated parameter.
     pub fn from_json(body: &[u8]) -> Result<Self, ParametersError> {
-        let members = strict_object(body)?.into_iter().map(|(name, value)| {
-            let values = match value {
-                Value::Array(values) => values,
-                value => vec![value],
-            };
-            (name, values)
-        });
-        Ok(Self(members.collect()))
+        let mut parameters = Vec::new();
+        for (name, value) in strict_object(body)? {
+            match value {
+                Value::Array(values) => {
+                    parameters.extend(values.into_iter().map(|value| (name.clone(), value)));
+                }
+                value => parameters.push((name, value)),
+            }
+        }
+        Ok(Self(parameters))
     }
 
     /// Reads `application/x-www-form-urlencoded`.
     pub fn from_form(body: &[u8]) -> Self {
-        let mut parameters: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(body) {
-            parameters.entry(name.into_owned()).or_default().push(Value::String(value.into_owned()));
-        }
-        Self(parameters)
+        let pairs = form_urlencoded::parse(body);
+        Self(pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect())
     }
 
     /// The one value of a parameter. Empty ones count as omitted (RFC 6749 §3.2), as does JSON's `null`.
     pub fn text(&self, name: &str) -> Result<Option<&str>, ParametersError> {
-        match self.texts(name)?.as_slice() {
-            [] => Ok(None),
-            [text] => Ok(Some(text)),
-            _ => Err(ParametersError::Repeated(name.to_owned())),
+        let (mut found, mut is_repeated) = (None, false);
+        for text in self.all(name) {
+            is_repeated |= found.replace(text?).is_some();
         }
+        if is_repeated {
+            return Err(ParametersError::Repeated(name.to_owned()));
+        }
+        Ok(found.filter(|text| !text.is_empty()))
     }
 
     /// All values of a parameter that may be repeated.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<&str>, ParametersError> {
-        let present = self.0.get(name).into_iter().flatten().filter(|value| !value.is_null());
-        let texts =
-            present.map(|value| value.as_str().ok_or_else(|| ParametersError::NotText(name.to_owned())));
-        let mut texts = texts.collect::<Result<Vec<_>, _>>()?;
+        let mut texts = self.all(name).collect::<Result<Vec<_>, _>>()?;
         if texts.len() == 1 {
             texts.retain(|text| !text.is_empty());
         }
         Ok(texts)
+    }
+
+    fn all(&self, name: &str) -> impl Iterator<Item = Result<&str, ParametersError>> {
+        let named = self.0.iter().filter(move |(found, value)| found == name && !value.is_null());
+        named.map(|(name, value)| value.as_str().ok_or_else(|| ParametersError::NotText(name.clone())))
     }
 }
