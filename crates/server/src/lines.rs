@@ -7,6 +7,10 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 
+mod json;
+
+pub(crate) use json::JsonLines;
+
 /// Bytes of lines that one thread keeps at most: some tens of them.
 const KEPT: usize = 8 * 1024;
 

@@ -19,7 +19,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 mod command;
 mod lines;
 
-use lines::Lines;
+use lines::{JsonLines, Lines};
 
 /// An exchange allocates a few hundred small things on several threads: the system's allocator took a sixth of its time.
 #[global_allocator]
@@ -211,7 +211,7 @@ fn log_to_stderr(format: LogFormat, traces: Option<&Traces>) -> anyhow::Result<(
         tracing_subscriber::fmt::layer().with_writer(|| Lines).with_ansi(false).log_internal_errors(false);
     let lines = match format {
         LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).map_event_format(JsonLines).boxed(),
     };
     // A filter over all costs next to nothing where it says no; one for each layer is asked each time.
     let registry = tracing_subscriber::registry();
