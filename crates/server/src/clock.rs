@@ -59,5 +59,6 @@ pub fn fresh_id_at(now: UnixTime, randomness: &dyn Randomness) -> String {
 fn id(millis: u64, randomness: &dyn Randomness) -> String {
     let mut random = [0; 10];
     randomness.fill(&mut random);
-    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string()
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+    id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).to_owned()
 }

@@ -12,6 +12,11 @@ use super::{EncryptionKey, SigningError};
 use crate::clock::Randomness;
 use crate::store::SealedKey;
 
+/// Room for the claims of an access token.
+const USUAL_PAYLOAD: usize = 1024;
+/// A dot, and 64 bytes in base64url.
+const SIGNATURE: usize = 1 + 86;
+
 /// An ES256 key, ready to sign.
 pub(super) struct SigningKey {
     pair: EcdsaKeyPair,
@@ -58,8 +63,12 @@ impl SigningKey {
     }
 
     fn jws(&self, prefix: &str, header: &str, claims: &impl Serialize) -> Result<String, SigningError> {
-        let payload = serde_json::to_vec(claims).map_err(|_| SigningError::Cryptography("write a token"))?;
-        let mut token = String::with_capacity(prefix.len() + header.len() + payload.len() * 4 / 3 + 96);
+        let mut payload = Vec::with_capacity(USUAL_PAYLOAD);
+        serde_json::to_writer(&mut payload, claims)
+            .map_err(|_| SigningError::Cryptography("write a token"))?;
+        // Exactly as much as is needed: what becomes a secret must not be moved for want of room, nor for too much of it.
+        let encoded = (payload.len() * 4).div_ceil(3);
+        let mut token = String::with_capacity(prefix.len() + header.len() + encoded + SIGNATURE);
         token.push_str(prefix);
         token.push_str(header);
         URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
