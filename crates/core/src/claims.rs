@@ -37,7 +37,12 @@ impl Claims {
         })
     }
 
-    /// The names of all claims.
+    /// All claims, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The names of all claims, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
@@ -201,6 +206,13 @@ mod tests {
         check("/l", None);
         check("/n", None);
         check("/a/b", None);
+    }
+
+    #[test]
+    fn claims_come_in_the_order_of_their_names() {
+        let claims = Claims::new(crate::json::strict_object(br#"{"b":1,"c":2,"a":3,"aa":4,"B":5}"#).unwrap());
+        assert!(claims.names().eq(["B", "a", "aa", "b", "c"]));
+        assert!(claims.iter().map(|(name, _)| name).is_sorted());
     }
 
     #[test]

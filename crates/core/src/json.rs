@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::de::Read;
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -25,12 +26,52 @@ pub enum JsonError {
 /// byte order mark, trailing bytes, numbers that no `f64` or 64-bit integer holds, and nesting beyond 127 levels.
 /// Error messages name positions and member kinds, never values: they may end up in front of a stranger.
 pub fn strict_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    match str::from_utf8(bytes) {
+        // All at once is sooner looked at than text by text.
+        Ok(text) => object(serde_json::Deserializer::from_str(text)),
+        // What is wrong first is said, wherever it is.
+        Err(_) => object(serde_json::Deserializer::from_slice(bytes)),
+    }
+}
+
+fn object<'de>(
+    mut deserializer: serde_json::Deserializer<impl Read<'de>>,
+) -> Result<Map<String, Value>, JsonError> {
     let value = Strict.deserialize(&mut deserializer).map_err(|error| describe(&error))?;
     deserializer.end().map_err(|error| describe(&error))?;
     match value {
         Value::Object(map) => Ok(map),
         _ => Err(JsonError::NotAnObject),
+    }
+}
+
+/// Appends an object as `serde_json` writes it.
+pub fn push_object<'a>(json: &mut String, members: impl Iterator<Item = (&'a str, &'a Value)>) {
+    json.push('{');
+    for (index, (name, value)) in members.enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        push_text(json, name);
+        json.push(':');
+        match value {
+            Value::String(text) => push_text(json, text),
+            value => json.push_str(&value.to_string()),
+        }
+    }
+    json.push('}');
+}
+
+/// Appends a text as `serde_json` writes it, in a tenth of the time if it needs no escapes, as most: what looks for them at all
+/// characters without a branch looks at many at once.
+pub fn push_text(json: &mut String, text: &str) {
+    let is_escaped = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    if text.as_bytes().iter().filter(|byte| is_escaped(byte)).count() == 0 {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        json.push_str(&Value::from(text).to_string());
     }
 }
 
@@ -116,7 +157,22 @@ impl<'de> Visitor<'de> for Strict {
 
 #[cfg(test)]
 mod tests {
-    use super::strict_object;
+    use super::{push_object, strict_object};
+
+    #[test]
+    fn writes_what_serde_json_writes() {
+        let values: &[&[u8]] = &[
+            br#"{"":"","a\"b":"\\","c":"\u0000\u001f \u007f\u00e4\u2028","d":[1,{"e":null}],"f":{},"g":1.5e300}"#,
+            br#"{"one":"only"}"#,
+            b"{}",
+        ];
+        for text in values {
+            let members = strict_object(text).unwrap();
+            let mut written = String::new();
+            push_object(&mut written, members.iter().map(|(name, value)| (name.as_str(), value)));
+            assert_eq!(written, serde_json::to_string(&members).unwrap());
+        }
+    }
 
     #[test]
     fn reads_what_serde_json_reads() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 mod package_url;
@@ -18,8 +18,8 @@ use crate::public_url::PublicUrl;
 /// The one thing that a token gives access to, in canonical form.
 ///
 /// Names are case-sensitive, except where a package ecosystem says otherwise (see [`PackageUrl`]).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Resource {
     /// `acme/model`, `datasets/acme/x`, `spaces/acme/x`, `kernels/acme/x`, `buckets/acme/x`.
     Repository(Repository),
@@ -184,6 +184,12 @@ impl fmt::Display for Resource {
             Self::User(name) => f.write_str(&name.0),
             Self::Package(package) => package.fmt(f),
         }
+    }
+}
+
+impl Serialize for Resource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is known of a provider.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -7,6 +8,7 @@ use serde_json::Value;
 use super::issuer_form::has_form;
 use super::{Cautions, Field, Pin};
 use crate::algorithm::Algorithm;
+use crate::claims::Claims;
 use crate::decision::Check;
 use crate::issuer::IssuerUrl;
 use crate::publisher::Rules;
@@ -46,10 +48,10 @@ pub struct Preset {
     pub home: fn(&IssuerUrl) -> Option<String>,
     /// Claims that identify a run beside the fields, for a proposal.
     pub proposed_claims: &'static [&'static str],
-    /// Claims that its tokens are known to carry; empty if that cannot be said.
+    /// Claims that its tokens are known to carry, in order; empty if that cannot be said.
     pub known_claims: &'static [&'static str],
     /// Claims that say which run it was, for the record, and all that fields, pins, event and guard read: a publisher can be
-    /// proposed from a record. Empty for all that are not lists or objects.
+    /// proposed from a record. In order; empty for all that are not lists or objects.
     pub recorded_claims: &'static [&'static str],
     /// Settings of an issuer that says nothing else.
     pub defaults: Defaults,
@@ -93,13 +95,15 @@ impl Preset {
         self.issuers.contains(&issuer.as_str()) || self.issuer_forms.iter().any(|form| has_form(issuer, form))
     }
 
-    /// Whether the ledger keeps a claim: what says which run it was. Where a provider's claims are known, those that describe
+    /// The claims that the ledger keeps: what says which run it was. Where a provider's claims are known, those that describe
     /// persons stay out.
-    pub fn records(&self, claim: &str, value: &Value) -> bool {
-        match self.recorded_claims {
-            [] => !value.is_object() && !value.is_array(),
-            recorded => recorded.contains(&claim),
-        }
+    pub fn recorded<'a>(&self, claims: &'a Claims) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+        let (is_open, mut listed) = (self.recorded_claims.is_empty(), Listed(self.recorded_claims));
+        claims.iter().filter(
+            move |(name, value)| {
+                if is_open { !value.is_object() && !value.is_array() } else { listed.has(name) }
+            },
+        )
     }
 
     /// The field of that name.
@@ -110,5 +114,21 @@ impl Preset {
     /// The pin of that claim.
     pub fn pin(&self, claim: &str) -> Option<&'static Pin> {
         self.pins.iter().find(|pin| pin.claim == claim)
+    }
+}
+
+/// Names in order, for those who ask in order too: list and questions are gone through once.
+pub(crate) struct Listed(pub(crate) &'static [&'static str]);
+
+impl Listed {
+    /// Whether the list has a name, which comes behind all that were asked for before.
+    pub(crate) fn has(&mut self, name: &str) -> bool {
+        while let [first, rest @ ..] = self.0 {
+            match (*first).cmp(name) {
+                Ordering::Less => self.0 = rest,
+                order => return order.is_eq(),
+            }
+        }
+        false
     }
 }

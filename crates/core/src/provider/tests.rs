@@ -81,6 +81,9 @@ fn presets_are_sound() {
                 "{provider}: {claim}"
             );
         }
+        for claims in [preset.known_claims, preset.recorded_claims] {
+            assert!(claims.is_sorted(), "{provider}: {claims:?}");
+        }
         assert!(preset.defaults.max_exchanges > 0 && !preset.defaults.algorithms.is_empty());
     }
 }

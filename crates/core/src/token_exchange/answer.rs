@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::token_type;
 use crate::access_token::Permission;
+use crate::json::push_text;
 use crate::secret::AccessToken;
 
 /// The answer to a successful exchange (RFC 8693 §2.2.1).
@@ -25,18 +26,27 @@ pub struct TokenResponse {
     pub scope: Option<String>,
 }
 
-/// The shape on the wire.
-#[derive(Serialize, Deserialize)]
+/// The shape on the wire, as it is read.
+#[derive(Deserialize)]
 struct Wire {
     access_token: String,
     #[serde(default = "bearer")]
     token_type: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_in: Option<u64>,
     #[serde(default = "access_token")]
     issued_token_type: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+}
+
+/// What stands behind the token, as it is written.
+#[derive(Serialize)]
+struct Rest<'a> {
+    token_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    issued_token_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
 }
 
 fn bearer() -> String {
@@ -61,13 +71,19 @@ impl TokenResponse {
 
     /// The body, with the token in clear: for the wire only.
     pub fn to_json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(&Wire {
-            access_token: self.access_token.expose().to_owned(),
-            token_type: self.token_type.clone(),
+        let rest = serde_json::to_string(&Rest {
+            token_type: &self.token_type,
             expires_in: self.expires_in,
-            issued_token_type: self.issued_token_type.clone(),
-            scope: self.scope.clone(),
-        })
+            issued_token_type: &self.issued_token_type,
+            scope: self.scope.as_deref(),
+        })?;
+        let token = self.access_token.expose();
+        let mut body = String::with_capacity(token.len() + rest.len() + 32);
+        body.push_str("{\"access_token\":");
+        push_text(&mut body, token);
+        body.push(',');
+        body.push_str(rest.trim_start_matches('{'));
+        Ok(body)
     }
 
     /// Reads the body that a server answered. The error names positions, never content.
@@ -188,6 +204,20 @@ mod tests {
             r#"{"access_token":"hf_jwt_x","token_type":"bearer","expires_in":3600,"issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#
         );
         assert!(!format!("{response:?}").contains("hf_jwt_x"));
+    }
+
+    #[test]
+    fn what_json_writes_otherwise_comes_back_as_it_was() {
+        for token in ["a\"b", "a\\", "\n", "a\u{7f}", "ü", ""] {
+            let scope = Some(Permission::Write);
+            let body =
+                TokenResponse::bearer(AccessToken::from(token.to_owned()), 1, scope).to_json().unwrap();
+            let read: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(
+                (read["access_token"].as_str(), read["scope"].as_str()),
+                (Some(token), Some("read write"))
+            );
+        }
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! What the ledger keeps of an exchange.
 
 use countersign_core::decision::Notice;
+use countersign_core::json::push_object;
 use countersign_core::time::LEEWAY;
 use countersign_core::{AccessTokenClaims, Grant, Permission, Provider, Resource, UnixTime, VerifiedToken};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::error::ExchangeError;
 use crate::issuers::Issuer;
 use crate::store::{Exchange, ExchangeId, IdTokenKey, Issuance, Outcome, StatusEntry};
 
-/// The part of a record that only people read, as JSON.
+/// The part of a record that only people read, as JSON: this, and the claims that say which run it was.
 #[derive(Serialize)]
 struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -18,12 +19,10 @@ struct Detail<'a> {
     permission: Option<Permission>,
     #[serde(skip_serializing_if = "<[Notice]>::is_empty")]
     notices: &'a [Notice],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    claims: Option<RecordedClaims<'a>>,
 }
 
-/// The claims that say which run it was.
-struct RecordedClaims<'a>(&'a VerifiedToken, Provider);
+/// Room for the claims that say which run it was.
+const USUAL_CLAIMS: usize = 1024;
 
 pub(super) fn issued(
     id: &ExchangeId,
@@ -33,12 +32,7 @@ pub(super) fn issued(
     status: StatusEntry,
     claims: &AccessTokenClaims,
 ) -> Exchange {
-    let detail = Detail {
-        explanation: None,
-        permission: Some(grant.permission()),
-        notices: grant.notices(),
-        claims: Some(RecordedClaims(token, issuer.provider)),
-    };
+    let detail = Detail { explanation: None, permission: Some(grant.permission()), notices: grant.notices() };
     Exchange {
         id: id.clone(),
         at: claims.iat,
@@ -56,7 +50,7 @@ pub(super) fn issued(
             expires_at: claims.exp,
             status: Some(status),
         })),
-        detail: detail.written(),
+        detail: detail.written(Some((token, issuer.provider))),
     }
 }
 
@@ -67,12 +61,7 @@ pub(super) fn refused(
     now: UnixTime,
 ) -> Exchange {
     let run = error.run();
-    let detail = Detail {
-        explanation: Some(error.for_log()),
-        permission: None,
-        notices: &[],
-        claims: run.map(|run| RecordedClaims(&run.token, run.provider)),
-    };
+    let detail = Detail { explanation: Some(error.for_log()), permission: None, notices: &[] };
     Exchange {
         id: id.clone(),
         at: now,
@@ -80,21 +69,21 @@ pub(super) fn refused(
         issuer: run.map(|run| run.token.issuer().to_string()),
         subject: run.map(|run| run.token.subject().to_owned()),
         outcome: Outcome::Refused(error.code()),
-        detail: detail.written(),
+        detail: detail.written(run.map(|run| (&run.token, run.provider))),
     }
 }
 
 impl Detail<'_> {
-    fn written(&self) -> String {
-        // Texts, numbers and maps with text keys: nothing that JSON cannot say.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-impl Serialize for RecordedClaims<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(token, provider) = self;
-        let claims = token.claims().as_map().iter();
-        serializer.collect_map(claims.filter(|(name, value)| provider.preset().records(name, value)))
+    fn written(&self, run: Option<(&VerifiedToken, Provider)>) -> String {
+        // Texts and lists of them: nothing that JSON cannot say.
+        let mut json = serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned());
+        if let Some((token, provider)) = run {
+            json.reserve(USUAL_CLAIMS);
+            json.pop();
+            json.push_str(if json.len() > 1 { ",\"claims\":" } else { "\"claims\":" });
+            push_object(&mut json, provider.preset().recorded(token.claims()));
+            json.push('}');
+        }
+        json
     }
 }
