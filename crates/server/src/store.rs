@@ -1,5 +1,7 @@
 //! What must outlive the process: publishers, the ledger, signing keys, and who changed what.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use countersign_core::publisher::PublisherId;
 use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
@@ -245,5 +247,11 @@ impl StoreError {
     /// A row with a value that this version cannot read.
     pub(crate) fn unreadable(problem: impl std::fmt::Display) -> Self {
         Self::Row(problem.to_string())
+    }
+
+    /// An exchange was not on record in time. Not that too many wait: the database takes too long for one, which `/readyz` has to
+    /// know of.
+    fn not_on_record_within(wait: Duration) -> Self {
+        Self::Unavailable(format!("it was not on record within {} s", wait.as_secs()))
     }
 }

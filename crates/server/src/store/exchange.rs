@@ -227,6 +227,20 @@ impl RecordedExchange {
     }
 }
 
+/// An exchange that came to nothing, to be recorded.
+#[cfg(test)]
+pub(super) fn refused(id: &str) -> Exchange {
+    Exchange {
+        id: ExchangeId(id.to_owned()),
+        at: UnixTime::from_seconds(1_800_000_000),
+        resource: None,
+        issuer: None,
+        subject: None,
+        outcome: Outcome::Refused("expired"),
+        detail: "{}".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{COUNTED, ExchangeId, LiveTokens, UnixTime};

@@ -229,7 +229,7 @@ impl Store for SqliteStore {
         // When the wait is over, `verdict` is dropped, and the writer passes the exchange over.
         tokio::time::timeout(PATIENCE, verdict)
             .await
-            .map_err(|_| StoreError::Overloaded)?
+            .map_err(|_| StoreError::not_on_record_within(PATIENCE))?
             .map_err(|_| StoreError::Closed)?
     }
 

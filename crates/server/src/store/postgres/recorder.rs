@@ -199,7 +199,23 @@ async fn try_record(
     }
 }
 
-/// Not that too many wait: the database takes too long for one.
 fn too_late() -> StoreError {
-    StoreError::Unavailable(format!("it was not on record within {} s", PATIENCE.as_secs()))
+    StoreError::not_on_record_within(PATIENCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::exchange::refused;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_waits_too_long_says_that_the_database_is_slow_and_not_busy() {
+        // Nobody takes anything from the queue, as where both lanes are with a server that hangs.
+        let (jobs, mut queue) = mpsc::channel(1);
+        let recorder = Recorder { jobs };
+        let error = recorder.record(refused("slow")).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        // Whoever has given up is passed over.
+        assert!(queue.recv().await.unwrap().reply.is_closed());
+    }
 }

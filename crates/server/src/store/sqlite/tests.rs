@@ -1,6 +1,7 @@
 //! Who waits for whom.
 
 use super::*;
+use crate::store::exchange::refused;
 
 fn number(of: usize) -> u32 {
     u32::try_from(of).unwrap()
@@ -33,4 +34,22 @@ async fn exchanges_and_lists_do_not_wait_for_each_other() {
     };
     tokio::time::timeout(LONG, lists).await.unwrap();
     drop(reading);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_too_long_says_that_the_database_is_slow_and_not_busy() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("store.db")).unwrap();
+    // The one thread that writes hangs, as with a disk that does.
+    let (disk, hangs) = std::sync::mpsc::channel::<()>();
+    store.writer.submit(Job::change(move |_| assert!(hangs.recv().is_err()))).unwrap();
+    let error = store.record(refused("slow")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    // Whoever has given up is passed over.
+    tokio::time::resume();
+    drop(disk);
+    assert_eq!(store.record(refused("next")).await.unwrap(), Verdict::Recorded);
+    let id = |id: &str| ExchangeId(id.to_owned());
+    assert!(store.exchange(&id("slow")).await.unwrap().is_none());
+    assert!(store.exchange(&id("next")).await.unwrap().is_some());
 }
