@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum as _};
 
 use crate::stage::Settings;
 use crate::subject::Row;
-use crate::{chaos, endurance, mix, publishers, soak};
+use crate::{chaos, compare, endurance, mix, publishers, soak};
 
 /// Measures exchanges with a durable ledger beside what their cryptography alone costs, on one core.
 #[derive(Debug, Parser)]
@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 /// What is not the measurement itself: a part of it that runs in a process of its own, because a core is chosen per process,
-/// the registry's side, the soak and the chaos.
+/// the registry's side, what becomes of figures, the soak and the chaos.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
     /// Measures the cryptographic limit on the tokens in a folder, and prints it as JSON.
@@ -42,6 +42,8 @@ pub(crate) enum Part {
     Mix(mix::Options),
     /// Watches the server's memory over a million exchanges.
     Endurance(endurance::Options),
+    /// Shows the figures of two runs, which `--json` saved, beside each other.
+    Compare(compare::Options),
     /// Keeps a server busy for a while as everything around it changes, and checks every verdict.
     Soak(soak::Options),
     /// Lets one thing after the other fail that servers need, under load, and checks what becomes of it.

@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         late / 1024 / 1024
     ));
     let samples: Vec<Value> = samples.iter().map(|(count, bytes)| json!([count, bytes])).collect();
-    options.settings.save(&json!({ "first_quarter": early, "last_quarter": late, "samples": samples }))
+    options.settings.save(json!({ "first_quarter": early, "last_quarter": late, "samples": samples }))
 }
 
 fn most(samples: &[(usize, u64)]) -> u64 {

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::process;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::installation::Running;
 use crate::load::{self, Outcome, Request};
 use crate::process::Usage;
@@ -39,6 +41,21 @@ pub(crate) struct Round {
     pub(crate) written_each: f64,
     /// How much of its core the load generator was busy for: near 1, it is what was measured.
     pub(crate) generator_busy: f64,
+}
+
+impl Round {
+    /// For a machine to read, with the shares of the limit that was measured beside it.
+    pub(crate) fn beside(&self, limit: &Rate) -> Value {
+        json!({
+            "per_second": self.rate.per_second,
+            "ratio": self.rate.per_second / limit.per_second,
+            "cpu_micros": self.rate.cpu_micros,
+            "cpu_ratio": limit.cpu_micros / self.rate.cpu_micros,
+            "database_micros": self.database_micros,
+            "written_bytes_each": self.written_each,
+            "generator_busy": self.generator_busy,
+        })
+    }
 }
 
 /// The load generator.

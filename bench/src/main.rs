@@ -6,6 +6,7 @@ use clap::Parser as _;
 
 mod arguments;
 mod chaos;
+mod compare;
 mod comparison;
 mod connection;
 mod endurance;
@@ -45,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         Some(Part::Publishers(options)) => publishers::run(&options),
         Some(Part::Mix(options)) => mix::run(&options),
         Some(Part::Endurance(options)) => endurance::run(&options),
+        Some(Part::Compare(options)) => compare::run(&options),
         Some(Part::Soak(options)) => soak::run(&options),
         Some(Part::Chaos(options)) => chaos::run(&options),
         None => table::run(&arguments.options),

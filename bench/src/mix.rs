@@ -68,8 +68,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     drop(server);
     installation.ensure_issued(tokens.len() - kinds.valid.0.len())?;
     report(&stage, &loads, &alone, &mixed);
-    options.settings.save(&json!({
+    options.settings.save(json!({
         "cores": stage.pinning.to_string(),
+        "rounds": options.rounds,
+        "exchanges": options.requests,
         "loads": comparison::to_json(&loads),
         "p99_ms": { "alone": milliseconds_at(99, &alone), "in_the_mix": milliseconds_at(99, &mixed) },
     }))

@@ -77,9 +77,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     ));
     tell(&stage.pinning.to_string());
     let starts: Vec<Value> = starts.iter().map(|took| json!(took.as_secs_f64() * 1_000.0)).collect();
-    options.settings.save(&json!({
+    options.settings.save(json!({
         "cores": stage.pinning.to_string(),
         "publishers": options.publishers,
+        "rounds": options.rounds,
+        "exchanges": options.exchanges,
         "loads": comparison::to_json(&loads),
         "memory": memory,
         "first_token_ms": starts,

@@ -15,6 +15,8 @@ pub(crate) struct Report {
     /// Which core did what.
     pub(crate) cores: String,
     pub(crate) connections: u16,
+    /// Exchanges in each round, at most.
+    pub(crate) exchanges: u32,
     /// The cryptography alone, in each round.
     pub(crate) limit: Vec<Rate>,
     pub(crate) measured: Vec<Measured>,
@@ -47,7 +49,8 @@ impl Report {
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "cores": self.cores,
-            "connections": self.connections,
+            "rounds": self.limit.len(),
+            "exchanges": self.exchanges,
             "limit": Rate::median(self.limit.iter().copied()).to_json(),
             "limit_rounds": self.limit.iter().map(|rate| rate.to_json()).collect::<Vec<_>>(),
             "rows": self.measured.iter().map(|measured| measured.to_json(&self.limit)).collect::<Vec<_>>(),
@@ -58,6 +61,7 @@ impl Report {
 impl Measured {
     fn to_json(&self, limit: &[Rate]) -> Value {
         let (ratio, cpu_ratio) = self.ratios(limit);
+        let rounds = limit.iter().zip(&self.rounds).map(|(limit, round)| round.beside(limit));
         json!({
             "row": self.row.name(),
             "exchange": self.rate().to_json(),
@@ -74,7 +78,7 @@ impl Measured {
             "written_bytes_each": self.median_of(|round| round.written_each),
             "in_one_commit": self.in_one_commit,
             "answered": self.answered,
-            "rounds": self.rounds.iter().map(|round| round.rate.to_json()).collect::<Vec<_>>(),
+            "rounds": rounds.collect::<Vec<_>>(),
         })
     }
 

@@ -63,12 +63,25 @@ impl Stage {
 }
 
 impl Settings {
-    /// Saves the figures where they were wanted.
-    pub(crate) fn save(&self, figures: &Value) -> anyhow::Result<()> {
+    /// Saves the figures where they were wanted, with what they were measured on.
+    pub(crate) fn save(&self, mut figures: Value) -> anyhow::Result<()> {
         let Some(file) = &self.json else { return Ok(()) };
+        figures["machine"] = machine()?.into();
+        figures["connections"] = self.connections.into();
         std::fs::write(file, format!("{figures:#}\n"))
             .with_context(|| format!("cannot write {}", file.display()))
     }
+}
+
+/// What this runs on: other processors or another system have other figures.
+fn machine() -> anyhow::Result<String> {
+    let read = |path: &str| std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"));
+    let (processors, release) = (read("/proc/cpuinfo")?, read("/proc/sys/kernel/osrelease")?);
+    // Some kinds of processors have no name of their own.
+    let name = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let name = name.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
+    let count = processors.lines().filter(|line| line.starts_with("processor")).count();
+    Ok(format!("{count} of {name}, Linux {}", release.trim()))
 }
 
 /// A path that means the same in another folder.

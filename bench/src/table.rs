@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     leave_for_the_limit(stage.folder.path(), &tokens)?;
     let report = measure(options, &stage, Tokens(&tokens))?;
     tell(&report.to_string());
-    options.settings.save(&report.to_json())
+    options.settings.save(report.to_json())
 }
 
 fn measure(options: &Options, stage: &Stage, mut tokens: Tokens<'_>) -> anyhow::Result<Report> {
@@ -71,6 +71,7 @@ fn measure(options: &Options, stage: &Stage, mut tokens: Tokens<'_>) -> anyhow::
     Ok(Report {
         cores: stage.pinning.to_string(),
         connections: options.settings.connections,
+        exchanges: options.exchanges,
         limit,
         measured,
     })

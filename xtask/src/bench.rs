@@ -7,7 +7,7 @@ use crate::tools;
 use crate::workspace::Workspace;
 
 /// What is no table, and needs nothing but the server.
-const PARTS: [&str; 4] = ["registry", "publishers", "mix", "endurance"];
+const PARTS: [&str; 5] = ["registry", "publishers", "mix", "endurance", "compare"];
 
 /// Builds the server as it is released, and measures it.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {

@@ -23,7 +23,7 @@ The project's own commands.
     cargo xtask demo                a CI job gets an access token without any secret, step by step
     cargo xtask test [ARGS]         all tests; ARGS go to `cargo test`
     cargo xtask ci                  all that must hold before a change is merged
-    cargo xtask bench [ARGS]        what an exchange costs, beside what its cryptography costs; also publishers, mix, endurance, registry
+    cargo xtask bench [ARGS]        what an exchange costs, beside what its cryptography costs; also publishers, mix, endurance, registry, compare
     cargo xtask soak [--seconds N]  the server under load as everything around it changes, for ten minutes
     cargo xtask chaos [ARGS]        nodes, databases, disks, clocks and issuers fail under load, for about five minutes
     cargo xtask dist [--figures]    the command line tool as one static file, and what it costs
