@@ -4,11 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
+use crate::lifeline::Program;
 use crate::stage::Stage;
 use crate::workload::{AUDIENCE, KEYS, RULES};
 
@@ -54,9 +55,9 @@ impl<'a> Installation<'a> {
     /// Starts it on the measured core, and waits until it says that it is ready.
     pub(crate) fn start(&self) -> anyhow::Result<Running> {
         let mut serve = self.command(self.stage.pinning.measured(&self.stage.server), &["serve"]);
-        let child = serve.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut running = Running { child: child.context("cannot start the server")?, address: None };
-        let stderr = running.child.stderr.take().context("the server has a standard error")?;
+        let program = Program::start(serve.stdin(Stdio::null()).stderr(Stdio::piped()));
+        let mut running = Running { program: program.context("cannot start the server")?, address: None };
+        let stderr = running.program.child().stderr.take().context("the server has a standard error")?;
         running.address = Some(address(stderr)?);
         Ok(running)
     }
@@ -120,7 +121,7 @@ impl<'a> Installation<'a> {
 
 /// A running server, until dropped.
 pub(crate) struct Running {
-    child: Child,
+    program: Program,
     address: Option<SocketAddr>,
 }
 
@@ -130,19 +131,12 @@ impl Running {
     }
 
     pub(crate) fn process(&self) -> u32 {
-        self.child.id()
+        self.program.id()
     }
 
     /// Kills it: what was answered must be in the ledger all the same (invariant 1), and is counted afterwards.
     pub(crate) fn kill(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
+        drop(self.program.kill());
     }
 }
 

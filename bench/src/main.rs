@@ -13,6 +13,7 @@ mod endurance;
 mod es256;
 mod generator;
 mod installation;
+mod lifeline;
 mod limit;
 mod load;
 mod mix;

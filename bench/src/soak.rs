@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 mod memory;
 
+use crate::lifeline::Folder;
 use crate::trial::gate::Mode;
 use crate::trial::load::{Load, PACE, WORKERS};
 use crate::trial::server::{self, Installation};
@@ -45,7 +46,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let beside = own.parent().context("a program is in a folder")?;
     let program =
         std::path::absolute(options.server.as_deref().unwrap_or(&beside.join("countersign-server")))?;
-    let folder = tempfile::tempdir_in(beside)?;
+    let folder = Folder::make_in(beside)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(play(Duration::from_secs(options.seconds), program, folder.path()))
 }

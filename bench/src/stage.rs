@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::Value;
-use tempfile::TempDir;
 
+use crate::lifeline::Folder;
 use crate::pinning::Pinning;
 use crate::workload::Issuer;
 
@@ -35,7 +35,7 @@ pub(crate) struct Stage {
     /// The released server.
     pub(crate) server: PathBuf,
     /// Where a measurement has its files, until this is dropped.
-    pub(crate) folder: TempDir,
+    pub(crate) folder: Folder,
     /// Where databases are made that other users have to reach.
     pub(crate) parent: PathBuf,
     pub(crate) issuer: Issuer,
@@ -50,7 +50,7 @@ impl Stage {
         let own = std::env::current_exe()?;
         let beside = own.parent().context("a program is in a folder")?.to_owned();
         let parent = settings.folder.as_deref().map_or_else(|| beside.clone(), absolute);
-        let folder = tempfile::tempdir_in(&parent)?;
+        let folder = Folder::make_in(&parent)?;
         Ok(Self {
             pinning: Pinning::detect(),
             server: settings.server.as_deref().map_or_else(|| beside.join("countersign-server"), absolute),

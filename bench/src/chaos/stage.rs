@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::outcome::{Outcome, Played};
 use super::{Place, blocking};
+use crate::lifeline::Folder;
 use crate::trial::load::Load;
 use crate::trial::log::Findings;
 use crate::trial::server::{Installation, Running};
@@ -25,7 +25,7 @@ pub(super) struct Stage {
     nodes: Vec<Node>,
     installation: Installation,
     tally: Arc<Tally>,
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 /// A server, which may be down.
@@ -48,7 +48,7 @@ impl Stage {
         environments: &[Environment],
         prepare: impl FnOnce(&Installation) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir_in(&place.folder)?;
+        let folder = Folder::make_in(&place.folder)?;
         let installation =
             Installation::make(place.program.clone(), folder.path(), &place.issuers, settings)?;
         prepare(&installation)?;

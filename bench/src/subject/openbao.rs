@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -20,6 +20,7 @@ use tokio::time::sleep;
 use super::{Kept, Subject, bytes_below};
 use crate::connection::{Connection, get, post};
 use crate::generator::Target;
+use crate::lifeline::Program;
 use crate::postgres::free_port;
 use crate::stage::{Stage, absolute};
 use crate::workload::{AUDIENCE, KEYS};
@@ -40,7 +41,7 @@ pub(super) enum Tokens {
 
 /// The running server.
 pub(super) struct OpenBao {
-    child: Child,
+    program: Program,
     address: SocketAddr,
     data: PathBuf,
     empty: u64,
@@ -76,9 +77,9 @@ impl OpenBao {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let child = serve.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        // From here on it is killed if anything fails.
-        let mut server = Self { child, address, data, empty: 0 };
+        let started = Program::start(&mut serve);
+        let program = started.with_context(|| format!("cannot start {}", program.display()))?;
+        let mut server = Self { program, address, data, empty: 0 };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let key = in_pem(&fs::read(stage.folder.path().join(KEYS))?)?;
         runtime.block_on(server.set_up(&key, tokens))?;
@@ -131,7 +132,7 @@ impl OpenBao {
 
 impl Subject for OpenBao {
     fn target(&self) -> anyhow::Result<Target> {
-        Ok(Target { addresses: vec![self.address], processes: vec![self.child.id()], database: None })
+        Ok(Target { addresses: vec![self.address], processes: vec![self.program.id()], database: None })
     }
 
     fn request(&self, id_token: &str) -> Vec<u8> {
@@ -140,13 +141,6 @@ impl Subject for OpenBao {
 
     fn finish(self: Box<Self>, _: usize) -> anyhow::Result<Kept> {
         Ok(Kept { stored: Some(bytes_below(&self.data)?.saturating_sub(self.empty)), commits: None })
-    }
-}
-
-impl Drop for OpenBao {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

@@ -2,17 +2,18 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use anyhow::Context as _;
 
 use super::{Kept, Subject};
 use crate::generator::Target;
+use crate::lifeline::Program;
 use crate::stage::Stage;
 
 /// The running program.
 pub(super) struct Stateless {
-    child: Child,
+    program: Program,
     address: Option<SocketAddr>,
 }
 
@@ -20,8 +21,8 @@ impl Stateless {
     pub(super) fn start(stage: &Stage) -> anyhow::Result<Self> {
         let mut serve = stage.pinning.measured(&stage.own);
         serve.arg("stateless").arg(stage.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut stateless = Self { child: serve.spawn()?, address: None };
-        let stdout = stateless.child.stdout.take().context("the program has a standard output")?;
+        let mut stateless = Self { program: Program::start(&mut serve)?, address: None };
+        let stdout = stateless.program.child().stdout.take().context("the program has a standard output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         stateless.address = Some(line.trim().parse().context("the stateless exchange does not start")?);
@@ -29,18 +30,11 @@ impl Stateless {
     }
 }
 
-impl Drop for Stateless {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 impl Subject for Stateless {
     fn target(&self) -> anyhow::Result<Target> {
         Ok(Target {
             addresses: Vec::from_iter(self.address),
-            processes: vec![self.child.id()],
+            processes: vec![self.program.id()],
             database: None,
         })
     }

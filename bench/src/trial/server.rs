@@ -5,13 +5,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
 use super::Issuers;
 use super::log::{Findings, Log};
+use crate::lifeline::Program;
 
 /// What id tokens are minted for, and whose access tokens these are.
 pub(crate) const AUDIENCE: &str = "https://trial.example.com";
@@ -82,11 +83,10 @@ impl Installation {
     pub(crate) fn start_with(&self, variables: &[(&str, String)]) -> anyhow::Result<Running> {
         let mut serve = self.command(&["serve"]);
         serve.env("COUNTERSIGN_LOG", "debug").envs(variables.iter().map(|(name, value)| (name, value)));
-        let child = serve.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child = child.context("cannot start the server")?;
-        let stderr = child.stderr.take().context("the server has a standard error")?;
-        // From here on it is killed if anything fails.
-        let mut running = Running { child, log: Some(Log::read(stderr)), address: None, metrics: None };
+        let program = Program::start(serve.stdin(Stdio::null()).stderr(Stdio::piped()));
+        let mut program = program.context("cannot start the server")?;
+        let stderr = program.child().stderr.take().context("the server has a standard error")?;
+        let mut running = Running { program, log: Some(Log::read(stderr)), address: None, metrics: None };
         let log = running.log.as_ref().context("the log is read")?;
         let address = |of| log.address(of).with_context(|| format!("the server does not say its {of}"));
         (running.address, running.metrics) =
@@ -176,7 +176,7 @@ impl Installation {
 
 /// A running server, which is killed when it is dropped.
 pub(crate) struct Running {
-    child: Child,
+    program: Program,
     log: Option<Log>,
     address: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
@@ -192,26 +192,25 @@ impl Running {
     }
 
     pub(crate) fn process(&self) -> u32 {
-        self.child.id()
+        self.program.id()
     }
 
     /// What a crash or the power does: nothing is said to the program. Its log is read all the same.
     pub(crate) fn kill(mut self) -> anyhow::Result<Findings> {
-        self.child.kill()?;
-        self.child.wait()?;
+        self.program.kill()?;
         Ok(self.log.take().context("the log is read")?.findings())
     }
 
     /// Stops it as its operator would, and reads the rest of its log.
     pub(crate) fn stop(mut self) -> anyhow::Result<Findings> {
-        let id = self.child.id().to_string();
+        let id = self.program.id().to_string();
         ensure!(
             Command::new("kill").args(["-TERM", &id]).status()?.success(),
             "the server cannot be stopped"
         );
         let mut waited = Duration::ZERO;
         let status = loop {
-            match self.child.try_wait()? {
+            match self.program.child().try_wait()? {
                 Some(status) => break status,
                 None if waited >= GRACE => bail!("the server has not stopped within {} s", GRACE.as_secs()),
                 None => std::thread::sleep(Duration::from_millis(50)),
@@ -220,12 +219,5 @@ impl Running {
         };
         ensure!(status.success(), "the server ended with {status}");
         Ok(self.log.take().context("the log is read")?.findings())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }

@@ -1,5 +1,5 @@
 # Keeps one PostgreSQL server: does what its lines of input say, answers each with `done`, and ends the
-# server and its folder when there are no more lines: that is also when the program that asks has ended, however it did.
+# server when there are no more lines: that is also when the program that asks has ended, however it did.
 #
 # keeper BIN FOLDER PRIMARY SETTINGS: where PostgreSQL's programs are, where everything is put, the connection to the server
 # that it is to be a standby of (empty if it is none), and its settings.
@@ -42,4 +42,3 @@ done
 # What is frozen hears nothing else.
 signal CONT 2>/dev/null
 stop immediate 2>/dev/null
-rm -rf "$folder"

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -12,6 +13,8 @@ use anyhow::{Context as _, bail, ensure};
 
 /// The process that has the server, written where it is short.
 const KEEPER: &str = include_str!("keeper.sh");
+/// Runs that process, and then removes the folder, which who has the server may not be allowed to: it is in somebody else's.
+const REMOVE: &str = r#"folder=$1; shift; "$@"; rm -rf "$folder""#;
 /// Where Debian keeps PostgreSQL's programs, out of the path, in a folder for each version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
@@ -60,6 +63,8 @@ impl Cluster {
         command.arg(setup.follows.map_or_else(String::new, follows));
         command.arg(format!("-c listen_addresses= -k {} {settings}", folder.display()));
         command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
+        // A Ctrl-C is for the program that asks: when that has ended, the keeper stops the server.
+        command.process_group(0);
         let mut keeper = command.spawn().context("cannot start a shell")?;
         let answers = BufReader::new(keeper.stdout.take().context("the keeper has a standard output")?);
         let mut cluster = Self { orders: keeper.stdin.take(), keeper, answers, programs, folder };
@@ -128,8 +133,6 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.orders.take());
         drop(self.keeper.wait());
-        // The keeper may not have been allowed to remove it from where it is.
-        drop(fs::remove_dir_all(&self.folder));
     }
 }
 
@@ -142,7 +145,7 @@ fn keeper(folder: &Path, setup: &Setup<'_>) -> anyhow::Result<Command> {
     }
     let mut words: Vec<String> = setup.under.iter().map(|word| (*word).to_owned()).collect();
     if fs::metadata(folder)?.uid() != 0 {
-        return Ok(shell(words));
+        return Ok(shell(folder, words));
     }
     // PostgreSQL refuses to run as root.
     let (user, group) = (id("-u")?, id("-g")?);
@@ -151,14 +154,13 @@ fn keeper(folder: &Path, setup: &Setup<'_>) -> anyhow::Result<Command> {
     }
     words.extend(["setpriv".to_owned(), format!("--reuid={user}"), format!("--regid={group}")]);
     words.push("--clear-groups".to_owned());
-    Ok(shell(words))
+    Ok(shell(folder, words))
 }
 
-/// A shell, run by the words before it.
-fn shell(mut words: Vec<String>) -> Command {
-    words.push("sh".to_owned());
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
+/// A shell, run by the words before it, and a folder that goes after it.
+fn shell(folder: &Path, words: Vec<String>) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", REMOVE, "remove"]).arg(folder).args(words).arg("sh");
     command
 }
 

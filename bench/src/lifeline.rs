@@ -1,0 +1,104 @@
+//! What goes with this program, however it ends: the programs that it starts, and the folders that it makes.
+//!
+//! A signal that ends a program runs none of its destructors. So each of these has a shell that waits, in a process group of its
+//! own that no Ctrl-C reaches, for a line that says that it is not needed. Where this program ends without a word, the shell finds
+//! the end of its input, and does what is left to do. The databases have the same of their own (`crates/cluster`).
+
+use std::ffi::OsStr;
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// Waits, and runs its arguments unless it was told not to.
+const KEEPER: &str = r#"read -r _ || exec "$@""#;
+/// Removes a folder. What is being killed may be about to write into it, so not all goes the first time.
+const REMOVE: &str = r#"for _ in 1 2 3 4 5 6 7 8 9; do rm -rf "$1" && exit; sleep 0.1; done"#;
+
+/// A command that is run if this program ends before this is dropped.
+struct Lifeline(Child);
+
+impl Lifeline {
+    fn start<'a>(command: impl IntoIterator<Item = &'a OsStr>) -> io::Result<Self> {
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEPER, "keeper"]).args(command).process_group(0).current_dir("/");
+        keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Self)
+    }
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        if let Some(mut input) = self.0.stdin.take() {
+            drop(input.write_all(b"not needed\n"));
+        }
+        drop(self.0.wait());
+    }
+}
+
+/// A program that was started, killed when this is dropped or this program ends.
+pub(crate) struct Program {
+    child: Child,
+    // Told last: until then it is the one to kill the child.
+    _lifeline: Lifeline,
+}
+
+impl Program {
+    /// Starts it.
+    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+        let mut child = command.spawn()?;
+        let id = child.id().to_string();
+        match Lifeline::start(["kill", "-9", &id].map(OsStr::new)) {
+            Ok(lifeline) => Ok(Self { child, _lifeline: lifeline }),
+            Err(error) => {
+                drop(child.kill());
+                drop(child.wait());
+                Err(error)
+            }
+        }
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it was started as: its output, and how it ended.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.kill());
+    }
+}
+
+/// A folder with a name of its own, removed when this is dropped or this program ends.
+pub(crate) struct Folder {
+    folder: TempDir,
+    _lifeline: Lifeline,
+}
+
+impl Folder {
+    /// Makes it in another.
+    pub(crate) fn make_in(parent: &Path) -> io::Result<Self> {
+        let folder = tempfile::tempdir_in(parent)?;
+        let remove = ["sh", "-c", REMOVE, "remove"].map(OsStr::new);
+        let lifeline = Lifeline::start(remove.into_iter().chain([folder.path().as_os_str()]))?;
+        Ok(Self { folder, _lifeline: lifeline })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
