@@ -86,7 +86,7 @@ pub(super) enum Answer {
     Again,
 }
 
-/// Records exchanges and forgets up to `forget` id tokens; the caller commits.
+/// Opens the transaction, records exchanges and forgets up to `forget` id tokens; the caller commits.
 pub(super) async fn record(
     session: &mut Session,
     exchanges: &[&Exchange],
@@ -131,7 +131,8 @@ pub(super) async fn record(
     Ok(answers)
 }
 
-/// Locks what the exchanges rest on, and answers those that it turns back; the others are to be recorded. With the horizon.
+/// Opens the transaction, locks what the exchanges rest on, and answers those that it turns back; the others are to be recorded.
+/// With the horizon.
 async fn examine(
     session: &Session,
     exchanges: &[&Exchange],
@@ -139,6 +140,7 @@ async fn examine(
 ) -> Result<(Vec<Answer>, i64), StoreError> {
     let issuances = || exchanges.iter().filter_map(|exchange| issuance(exchange));
     if issuances().next().is_none() {
+        session.open().await?;
         return Ok((vec![Answer::Verdict(Verdict::Recorded); exchanges.len()], i64::MIN));
     }
     let urls: BTreeSet<&str> = issuances().map(|issuance| issuance.issuer.as_str()).collect();
@@ -148,8 +150,10 @@ async fn examine(
     let lock = if locking == Locking::Alone { LOCK_PUBLISHERS_ALONE } else { LOCK_PUBLISHERS };
     let at = exchanges.first().map_or(0, |exchange| exchange.at.as_seconds());
     let locked: [&(dyn ToSql + Sync); 1] = [&ids];
-    let (disabled, found, horizon) = tokio::try_join!(
+    let ((), disabled, found, horizon) = tokio::try_join!(
         biased;
+        // Asked first, so that it comes first.
+        session.open(),
         issuers::disabled(session, &urls, at),
         session.query(lock, &locked),
         session.first(HORIZON, &[]),

@@ -183,7 +183,7 @@ async fn try_record(
     locking: Locking,
     first: &Exchange,
 ) -> Result<Vec<Answer>, StoreError> {
-    let mut session = Session::begin(database, first.at).await?;
+    let mut session = Session::prepare(database, first.at).await?;
     match batch::record(&mut session, exchanges, locking, FORGET * exchanges.len()).await {
         Ok(answers) => {
             session.commit().await?;

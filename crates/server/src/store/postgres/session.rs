@@ -60,22 +60,32 @@ impl Database {
 impl Session {
     /// Begins.
     pub(super) async fn begin(database: &Arc<Database>, now: UnixTime) -> Result<Self, StoreError> {
+        let session = Self::prepare(database, now).await?;
+        session.open().await?;
+        Ok(session)
+    }
+
+    /// With a connection and a chain; the transaction is to be [opened](Self::open) before anything else is asked.
+    pub(super) async fn prepare(database: &Arc<Database>, now: UnixTime) -> Result<Self, StoreError> {
         let client = connection(&database.pool).await?;
         let taken = timeout(database.patience, Box::pin(database.chains.take(&**client, now))).await;
         let chain = match taken {
             Ok(chain) => chain?,
             Err(_) => return Err(given_up(client)),
         };
-        let session = Self {
+        Ok(Self {
             database: Arc::clone(database),
             batch: Batch::after(chain.chain, chain.number, chain.hash),
             client: Some(client),
             chain,
             changes: Vec::new(),
             at: 0,
-        };
-        session.simply("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-        Ok(session)
+        })
+    }
+
+    /// Opens the transaction. What is asked together with this and after it is in it, on the same way to the server.
+    pub(super) async fn open(&self) -> Result<(), StoreError> {
+        self.simply("BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
 
     fn client(&self) -> Result<&Object, StoreError> {
