@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_simulator::{Overrides, system_clock};
 use serde_json::{Value, json};
 
 use crate::generator::{Generator, Target};
@@ -14,6 +15,8 @@ use crate::workload::{Issuer, RESOURCE, request};
 
 /// Id tokens that are signed, and then exchanged, before the next ones are: so many fit into memory, and none is old.
 const AT_ONCE: usize = 10_000;
+/// How long id tokens live: so briefly that they can be forgotten, with the leeway, long before the end.
+const LIFE: Duration = Duration::from_secs(5);
 /// Exchanges between two lines of the report.
 const LINE: usize = 100_000;
 /// How long those at once may take.
@@ -42,7 +45,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     tell(&format!("{:>10} {:>14} {:>11} {:>11}", "exchanges", "memory in MiB", "a second", "µs of CPU"));
     while answered < wanted {
         // On all cores: the server idles meanwhile.
-        let tokens = stage.issuer.tokens(AT_ONCE)?;
+        let brief = Overrides::new().set("exp", (system_clock()() + LIFE).as_seconds());
+        let tokens = stage.issuer.tokens_of(&brief, AT_ONCE)?;
         let requests = tokens.iter().map(|token| Request::good(request(token, RESOURCE))).collect();
         let (round, outcome) = generator.closed_loop(&target, requests, AT_MOST)?;
         answered += outcome.answered;
