@@ -8,7 +8,7 @@ use rusqlite::{Transaction, params};
 
 use super::journal::{CHAIN, Journal};
 use super::publishers::InForce;
-use super::replay::{LastUse, ReplayMemory, Use, Uses};
+use super::replay::{Attempt, LastUse, ReplayMemory, Uses};
 use super::{issuers, publishers};
 use crate::store::audit::ExchangeRow;
 use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, StoreError, Verdict};
@@ -17,7 +17,9 @@ use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, Stor
 pub(super) struct Batch<'a> {
     transaction: &'a Transaction<'a>,
     journal: Journal,
-    id_tokens: Uses<'a>,
+    replay: &'a ReplayMemory,
+    /// Nothing before the first exchange that comes to a token: refusals need not know what was used.
+    id_tokens: Option<Uses<'a>>,
     publishers: HashMap<PublisherId, Option<InForce>>,
     disabled: HashMap<IssuerUrl, bool>,
     /// The last use of each publisher, and how many there were.
@@ -33,7 +35,8 @@ impl<'a> Batch<'a> {
         Ok(Self {
             transaction,
             journal: Journal::open(transaction)?,
-            id_tokens: replay.begin(transaction)?,
+            replay,
+            id_tokens: None,
             publishers: HashMap::new(),
             disabled: HashMap::new(),
             uses: HashMap::new(),
@@ -60,10 +63,10 @@ impl<'a> Batch<'a> {
         if self.is_disabled(&issuance.issuer)? {
             return Ok(Verdict::IssuerDisabled);
         }
-        match self.id_tokens.add(issuance)? {
-            Use::Added => {}
-            Use::NoneLeft => return Ok(Verdict::Replayed),
-            Use::Forgotten => return Ok(Verdict::TooLate),
+        match self.id_tokens()?.add(issuance)? {
+            Attempt::Counted => {}
+            Attempt::NoneLeft => return Ok(Verdict::Replayed),
+            Attempt::Forgotten => return Ok(Verdict::TooLate),
         }
         if issuance.learned.is_some() || present.pending_until.is_some() {
             self.change_publisher(exchange, issuance)?;
@@ -81,8 +84,16 @@ impl<'a> Batch<'a> {
             publishers::count_uses(self.transaction, publisher, *last, *count)?;
         }
         self.journal.seal(self.transaction)?;
-        let last = self.uses.values().map(|(last, _)| *last).max();
-        Ok(last.map(|at| LastUse { at, number: self.id_tokens.last() }))
+        let at = self.uses.values().map(|(last, _)| *last).max();
+        Ok(at.zip(self.id_tokens).map(|(at, id_tokens)| LastUse { at, number: id_tokens.last() }))
+    }
+
+    fn id_tokens(&mut self) -> Result<&mut Uses<'a>, StoreError> {
+        let uses = match self.id_tokens.take() {
+            Some(uses) => uses,
+            None => self.replay.begin(self.transaction)?,
+        };
+        Ok(self.id_tokens.insert(uses))
     }
 
     fn publisher(&mut self, id: &PublisherId) -> Result<Option<InForce>, StoreError> {

@@ -2,13 +2,14 @@
 //!
 //! Invariant 2 rests on this. The list is the truth; the table only answers faster than an index could, which would have to be
 //! written at another place for each id token. Before a transaction uses one, it reads what the list has that the table has not,
-//! while it holds the lock without which nobody writes. And each use is written under the number after the last one seen,
-//! which is a primary key: who has missed one, for whatever reason, fails.
+//! while it holds the lock without which nobody writes. And each use is written under the number after the last one read,
+//! which is a primary key: who has missed one fails. Who has read one that the list does not have any more, since somebody
+//! put an older file in its place, reads it anew.
 //!
 //! So numbers must never begin anew: the last use stays in the list, whatever its age.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::UnixTime;
 use rusqlite::{Connection, Transaction, params};
@@ -17,9 +18,12 @@ mod sweep;
 mod table;
 
 pub(super) use sweep::Sweep;
-use table::{Table, Used};
+use table::{Entry, Table};
 
 use crate::store::{IdTokenKey, Issuance, StoreError};
+
+/// Uses that are read at once: others may look at the table in between.
+const SOME: u32 = 10_000;
 
 /// The memory of this process, for those who use id tokens and for those who only ask.
 #[derive(Debug, Default)]
@@ -28,8 +32,9 @@ pub(super) struct ReplayMemory(Mutex<Known>);
 /// What a process has read.
 #[derive(Debug, Default)]
 struct Known {
-    /// The number of the last use.
+    /// The number of the last use, and whose it was.
     last: i64,
+    last_id_token: Option<IdTokenKey>,
     /// Up to here, uses may have been forgotten.
     horizon: i64,
     table: Table,
@@ -42,14 +47,14 @@ pub(super) struct Uses<'a> {
     horizon: i64,
     last: i64,
     /// Those of this transaction, which nobody else knows before it is committed.
-    added: HashMap<IdTokenKey, Used>,
+    added: HashMap<IdTokenKey, Entry>,
 }
 
 /// What came of an attempt to use an id token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum Attempt {
     /// It counts.
-    Added,
+    Counted,
     /// The id token has bought all that it may.
     NoneLeft,
     /// The id token is so old that its uses may have been forgotten.
@@ -66,69 +71,90 @@ pub(super) struct LastUse {
 }
 
 impl ReplayMemory {
+    /// Reads what was committed since the last time, by whichever process. After a start that can be a million uses: whoever
+    /// is about to write does it before taking the lock that all others wait for.
+    pub(super) fn catch_up(&self, connection: &Connection) -> Result<(), StoreError> {
+        while self.lock().read_some(connection)? == SOME {}
+        Ok(())
+    }
+
     /// For a transaction that holds the write lock.
     pub(super) fn begin<'a>(&'a self, transaction: &'a Transaction<'a>) -> Result<Uses<'a>, StoreError> {
-        let mut known = self.known()?;
-        known.catch_up(transaction)?;
+        self.catch_up(transaction)?;
+        let mut known = self.lock();
         let (horizon, last) = (known.horizon, known.last);
+        known.table.tidy(horizon);
         Ok(Uses { transaction, memory: self, horizon, last, added: HashMap::new() })
     }
 
     /// How often an id token was used.
     pub(super) fn uses_of(&self, connection: &Connection, id_token: &IdTokenKey) -> Result<u32, StoreError> {
-        let mut known = self.known()?;
-        known.catch_up(connection)?;
-        Ok(known.table.get(id_token).map_or(0, |used| used.exchanges))
+        self.catch_up(connection)?;
+        Ok(self.lock().table.get(id_token).map_or(0, |entry| entry.exchanges))
     }
 
-    fn known(&self) -> Result<MutexGuard<'_, Known>, StoreError> {
-        self.0.lock().map_err(|_| StoreError::Closed)
+    /// Whoever panicked meanwhile has left nothing half done that reading on does not do again.
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Known {
-    /// Reads what was committed since the last time, by whichever process.
-    fn catch_up(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        // First: what was forgotten after this is not in the list any more, and needs no place in the table.
+    /// Reads the next uses of the list, and says how many there were.
+    fn read_some(&mut self, connection: &Connection) -> Result<u32, StoreError> {
         let mut statement = connection.prepare_cached("SELECT forgotten_until FROM replay_horizon")?;
         self.horizon = statement.query_row([], |row| row.get(0))?;
         let mut statement = connection.prepare_cached(
-            "SELECT number, id_token, exchanges, forget_at FROM used_id_tokens WHERE number > ?1 ORDER BY number",
+            "SELECT number, id_token, exchanges, forget_at FROM used_id_tokens WHERE number >= ?1 ORDER BY number LIMIT ?2",
         )?;
-        let mut rows = statement.query([self.last])?;
+        // And the last again, by which the list is recognised.
+        let mut rows = statement.query(params![self.last, SOME + 1])?;
+        let (mut seen, mut read) = (0, 0);
         while let Some(row) = rows.next()? {
-            let id_token = IdTokenKey::from_bytes(row.get(1)?);
-            let used = Used { exchanges: row.get(2)?, forget_at: row.get(3)? };
-            self.table.put(id_token, used, self.horizon);
-            self.last = row.get(0)?;
+            let (number, id_token) = (row.get(0)?, IdTokenKey::from_bytes(row.get(1)?));
+            seen += 1;
+            if number == self.last {
+                if self.last_id_token != Some(id_token) {
+                    return Ok(self.begin_anew());
+                }
+                continue;
+            }
+            self.table.put(id_token, Entry { exchanges: row.get(2)?, forget_at: row.get(3)? });
+            (self.last, self.last_id_token) = (number, Some(id_token));
+            read += 1;
         }
-        Ok(())
+        // There is always one, if there ever was.
+        Ok(if seen == 0 && self.last > 0 { self.begin_anew() } else { read })
+    }
+
+    /// Forgets everything, for the list is another, and has the caller read on.
+    fn begin_anew(&mut self) -> u32 {
+        tracing::warn!("the list of used id tokens is older than it was, or another; it is read anew");
+        *self = Self::default();
+        SOME
     }
 }
 
 impl Uses<'_> {
     /// Adds one use if the id token has one left, and is young enough that its uses are still remembered.
-    pub(super) fn add(&mut self, issuance: &Issuance) -> Result<Use, StoreError> {
+    pub(super) fn add(&mut self, issuance: &Issuance) -> Result<Attempt, StoreError> {
         let (id_token, forget_at) = (issuance.id_token, issuance.forget_at.as_seconds());
         if forget_at < self.horizon {
-            return Ok(Use::Forgotten);
+            return Ok(Attempt::Forgotten);
         }
-        let before = match self.added.get(&id_token) {
-            Some(used) => Some(*used),
-            None => self.memory.known()?.table.get(&id_token),
-        };
-        let used = before.unwrap_or_default();
-        if used.exchanges >= issuance.max_exchanges {
-            return Ok(Use::NoneLeft);
+        let added = self.added.get(&id_token).copied();
+        let before = added.or_else(|| self.memory.lock().table.get(&id_token)).unwrap_or_default();
+        if before.exchanges >= issuance.max_exchanges {
+            return Ok(Attempt::NoneLeft);
         }
-        let used = Used { exchanges: used.exchanges + 1, forget_at: used.forget_at.max(forget_at) };
+        let entry = Entry { exchanges: before.exchanges + 1, forget_at: before.forget_at.max(forget_at) };
         let mut statement = self.transaction.prepare_cached(
             "INSERT INTO used_id_tokens (number, id_token, exchanges, forget_at) VALUES (?1, ?2, ?3, ?4)",
         )?;
-        statement.execute(params![self.last + 1, id_token.as_bytes(), used.exchanges, used.forget_at])?;
+        statement.execute(params![self.last + 1, id_token.as_bytes(), entry.exchanges, entry.forget_at])?;
         self.last += 1;
-        self.added.insert(id_token, used);
-        Ok(Use::Added)
+        self.added.insert(id_token, entry);
+        Ok(Attempt::Counted)
     }
 
     /// The number of the last use.

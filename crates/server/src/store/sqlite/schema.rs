@@ -41,9 +41,9 @@ const MIGRATIONS: &[&str] = &["
     -- last use, so nobody can add one without having seen all before it. See replay.rs.
     CREATE TABLE used_id_tokens (
         number INTEGER PRIMARY KEY,
-        id_token BLOB NOT NULL,
+        id_token BLOB NOT NULL CHECK (length(id_token) = 16),
         -- Of the id token so far, with this one.
-        exchanges INTEGER NOT NULL,
+        exchanges INTEGER NOT NULL CHECK (exchanges > 0),
         -- The latest of them.
         forget_at INTEGER NOT NULL
     ) STRICT;

@@ -23,7 +23,7 @@ const MANY: usize = 4;
 const WAIT: Duration = Duration::from_micros(250);
 /// and how often, as long as there are more each time.
 const WAITS: usize = 8;
-/// Uses of id tokens that are looked at for each that comes: beside those that are good, at most a third as many are kept.
+/// Uses of id tokens that are looked at for each that comes. At a steady rate, at most a third as many are kept as are good.
 const LOOK: usize = 4;
 
 /// The way to the writing thread. When it is dropped, the thread finishes what was submitted and ends.
@@ -189,6 +189,7 @@ impl Ledger {
         &mut self,
         exchanges: impl ExactSizeIterator<Item = &'a Exchange>,
     ) -> Result<Vec<Verdict>, StoreError> {
+        self.replay.catch_up(&self.connection)?;
         let transaction = begin(&mut self.connection)?;
         let mut batch = Batch::begin(&transaction, &self.replay)?;
         let mut verdicts = Vec::with_capacity(exchanges.len());

@@ -49,7 +49,7 @@ fn begin(connection: &mut Connection) -> Transaction<'_> {
 }
 
 /// Uses an id token in a transaction of its own.
-fn add(memory: &ReplayMemory, connection: &mut Connection, issuance: &Issuance) -> Use {
+fn add(memory: &ReplayMemory, connection: &mut Connection, issuance: &Issuance) -> Attempt {
     let transaction = begin(connection);
     let added = memory.begin(&transaction).unwrap().add(issuance).unwrap();
     transaction.commit().unwrap();
@@ -63,11 +63,11 @@ fn of_two_processes_each_knows_what_the_other_used() {
     let (of_one, of_other) = (ReplayMemory::default(), ReplayMemory::default());
     for number in 0..100 {
         let issuance = use_of(number, 2, 1_000);
-        assert_eq!(add(&of_one, &mut one, &issuance), Use::Added);
+        assert_eq!(add(&of_one, &mut one, &issuance), Attempt::Counted);
         assert_eq!(of_other.uses_of(&other, &issuance.id_token).unwrap(), 1);
-        assert_eq!(add(&of_other, &mut other, &issuance), Use::Added);
-        assert_eq!(add(&of_one, &mut one, &issuance), Use::NoneLeft);
-        assert_eq!(add(&of_other, &mut other, &issuance), Use::NoneLeft);
+        assert_eq!(add(&of_other, &mut other, &issuance), Attempt::Counted);
+        assert_eq!(add(&of_one, &mut one, &issuance), Attempt::NoneLeft);
+        assert_eq!(add(&of_other, &mut other, &issuance), Attempt::NoneLeft);
         assert_eq!(of_one.uses_of(&one, &issuance.id_token).unwrap(), 2);
     }
 }
@@ -78,11 +78,11 @@ fn a_process_that_starts_knows_what_was_used_before() {
     let mut connection = file.open();
     let before = ReplayMemory::default();
     for number in 0..100 {
-        assert_eq!(add(&before, &mut connection, &use_of(number, 1, 1_000)), Use::Added);
+        assert_eq!(add(&before, &mut connection, &use_of(number, 1, 1_000)), Attempt::Counted);
     }
     let after = ReplayMemory::default();
     for number in 0..100 {
-        assert_eq!(add(&after, &mut connection, &use_of(number, 1, 1_000)), Use::NoneLeft);
+        assert_eq!(add(&after, &mut connection, &use_of(number, 1, 1_000)), Attempt::NoneLeft);
     }
 }
 
@@ -95,13 +95,13 @@ fn within_a_transaction_uses_count_and_one_that_is_undone_never_happened() {
     for _ in 0..3 {
         let transaction = begin(&mut connection);
         let mut uses = memory.begin(&transaction).unwrap();
-        assert_eq!(uses.add(&issuance).unwrap(), Use::Added);
-        assert_eq!(uses.add(&issuance).unwrap(), Use::NoneLeft);
+        assert_eq!(uses.add(&issuance).unwrap(), Attempt::Counted);
+        assert_eq!(uses.add(&issuance).unwrap(), Attempt::NoneLeft);
         drop(uses);
         transaction.rollback().unwrap();
         assert_eq!(memory.uses_of(&connection, &issuance.id_token).unwrap(), 0);
     }
-    assert_eq!(add(&memory, &mut connection, &issuance), Use::Added);
+    assert_eq!(add(&memory, &mut connection, &issuance), Attempt::Counted);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn who_has_missed_a_use_can_add_none() {
     let mut uses = memory.begin(&transaction).unwrap();
     // What cannot happen under the lock, for whatever reason it does.
     let missed = ReplayMemory::default();
-    assert_eq!(missed.begin(&transaction).unwrap().add(&use_of(1, 1, 1_000)).unwrap(), Use::Added);
+    assert_eq!(missed.begin(&transaction).unwrap().add(&use_of(1, 1, 1_000)).unwrap(), Attempt::Counted);
     let error = uses.add(&use_of(1, 1, 1_000)).unwrap_err();
     assert!(error.to_string().contains("UNIQUE"), "{error}");
 }
@@ -123,10 +123,10 @@ fn one_that_is_allowed_several_uses_is_remembered_until_the_last_is_over() {
     let file = File::new();
     let mut connection = file.open();
     let memory = ReplayMemory::default();
-    assert_eq!(add(&memory, &mut connection, &use_of(1, 3, 2_000)), Use::Added);
-    assert_eq!(add(&memory, &mut connection, &use_of(1, 3, 1_000)), Use::Added);
+    assert_eq!(add(&memory, &mut connection, &use_of(1, 3, 2_000)), Attempt::Counted);
+    assert_eq!(add(&memory, &mut connection, &use_of(1, 3, 1_000)), Attempt::Counted);
     // Something else is last.
-    assert_eq!(add(&memory, &mut connection, &use_of(2, 1, 9_000)), Use::Added);
+    assert_eq!(add(&memory, &mut connection, &use_of(2, 1, 9_000)), Attempt::Counted);
     let transaction = begin(&mut connection);
     let mut sweep = Sweep::default();
     let last = LastUse { at: UnixTime::from_seconds(1_500), number: 3 };
@@ -136,8 +136,8 @@ fn one_that_is_allowed_several_uses_is_remembered_until_the_last_is_over() {
     transaction.commit().unwrap();
     let anew = ReplayMemory::default();
     assert_eq!(anew.uses_of(&connection, &key(1)).unwrap(), 2);
-    assert_eq!(add(&anew, &mut connection, &use_of(1, 3, 2_000)), Use::Added);
-    assert_eq!(add(&memory, &mut connection, &use_of(1, 3, 2_000)), Use::NoneLeft);
+    assert_eq!(add(&anew, &mut connection, &use_of(1, 3, 2_000)), Attempt::Counted);
+    assert_eq!(add(&memory, &mut connection, &use_of(1, 3, 2_000)), Attempt::NoneLeft);
 }
 
 #[test]
@@ -146,18 +146,26 @@ fn numbers_go_on_after_everything_was_forgotten() {
     let mut connection = file.open();
     let (memory, idle) = (ReplayMemory::default(), ReplayMemory::default());
     for number in 0..10 {
-        assert_eq!(add(&memory, &mut connection, &use_of(number, 1, 1_000)), Use::Added);
+        assert_eq!(add(&memory, &mut connection, &use_of(number, 1, 1_000)), Attempt::Counted);
     }
     assert_eq!(idle.uses_of(&connection, &key(0)).unwrap(), 1, "it has read them");
     let transaction = begin(&mut connection);
     let last = LastUse { at: UnixTime::from_seconds(5_000), number: 10 };
     Sweep::default().advance(&transaction, &last, 1_000).unwrap();
     transaction.commit().unwrap();
+    let left: Vec<i64> = connection
+        .prepare("SELECT number FROM used_id_tokens")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(left, [10]);
     let anew = ReplayMemory::default();
-    assert_eq!(add(&anew, &mut connection, &use_of(11, 1, 9_000)), Use::Added);
+    assert_eq!(add(&anew, &mut connection, &use_of(11, 1, 9_000)), Attempt::Counted);
     assert_eq!(idle.uses_of(&connection, &key(11)).unwrap(), 1, "it has not been overlooked");
-    assert_eq!(add(&idle, &mut connection, &use_of(11, 1, 9_000)), Use::NoneLeft);
-    assert_eq!(add(&anew, &mut connection, &use_of(1, 1, 1_000)), Use::Forgotten);
+    assert_eq!(add(&idle, &mut connection, &use_of(11, 1, 9_000)), Attempt::NoneLeft);
+    assert_eq!(add(&anew, &mut connection, &use_of(1, 1, 1_000)), Attempt::Forgotten);
 }
 
 #[test]
@@ -173,31 +181,129 @@ fn the_memory_holds_what_is_good_and_little_more() {
     };
     for now in 0..5 * LIFE {
         let mut uses = memory.begin(&transaction).unwrap();
-        assert_eq!(uses.add(&use_of(now, 1, now + LIFE)).unwrap(), Use::Added);
+        assert_eq!(uses.add(&use_of(now, 1, now + LIFE)).unwrap(), Attempt::Counted);
         let last = LastUse { at: UnixTime::from_seconds(now), number: uses.last() };
         sweep.advance(&transaction, &last, LOOK).unwrap();
         let good = remembered(now);
         assert_eq!(good, LIFE.min(now) + 1, "at {now}");
         let more = remembered(0) - good;
         assert!(more <= LIFE * 35 / 100, "at {now}, {more} are remembered for nothing");
-        let horizon = memory.known().unwrap().horizon;
+        let horizon = memory.lock().horizon;
         assert!(horizon <= now, "at {now}");
         assert!(now < LIFE + LIFE / 2 || horizon >= now - LIFE / 2, "at {now}, the horizon was {horizon}");
     }
 }
 
 #[test]
-fn the_table_holds_what_is_good_and_little_more() {
-    let mut table = Table::default();
-    let life = 100_000;
-    for now in 0..4 * life {
-        table.put(key(now), Used { exchanges: 1, forget_at: now + life }, now);
-        let old = now - 1 - life;
-        if now % 10_000 == 0 {
-            assert_eq!(table.get(&key(now)), Some(Used { exchanges: 1, forget_at: now + life }));
-            assert!(old < 0 || table.get(&key(now - life)).is_some(), "one that is good until now is there");
+fn a_list_that_went_back_is_read_anew() {
+    let file = File::new();
+    let (mut one, mut other) = (file.open(), file.open());
+    let (of_one, of_other) = (ReplayMemory::default(), ReplayMemory::default());
+    for number in 0..10 {
+        assert_eq!(add(&of_one, &mut one, &use_of(number, 1, 1_000)), Attempt::Counted);
+    }
+    // As an older copy would be.
+    other.execute("DELETE FROM used_id_tokens WHERE number > 5", []).unwrap();
+    assert_eq!(add(&of_other, &mut other, &use_of(100, 1, 1_000)), Attempt::Counted);
+    for number in [100, 0, 4] {
+        assert_eq!(add(&of_one, &mut one, &use_of(number, 1, 1_000)), Attempt::NoneLeft);
+    }
+    assert_eq!(
+        add(&of_one, &mut one, &use_of(9, 1, 1_000)),
+        Attempt::Counted,
+        "the copy knows nothing of it"
+    );
+    other.execute("DELETE FROM used_id_tokens", []).unwrap();
+    assert_eq!(of_one.uses_of(&one, &key(0)).unwrap(), 0);
+    assert_eq!(add(&of_one, &mut one, &use_of(0, 1, 1_000)), Attempt::Counted);
+    assert_eq!(add(&of_other, &mut other, &use_of(0, 1, 1_000)), Attempt::NoneLeft);
+}
+
+#[test]
+fn more_than_is_read_at_once_is_read_all_the_same() {
+    let file = File::new();
+    let mut connection = file.open();
+    let memory = ReplayMemory::default();
+    let count = i64::from(SOME) * 2;
+    let transaction = begin(&mut connection);
+    let mut uses = memory.begin(&transaction).unwrap();
+    for number in 0..count {
+        assert_eq!(uses.add(&use_of(number, 1, 1_000)).unwrap(), Attempt::Counted);
+    }
+    drop(uses);
+    transaction.commit().unwrap();
+    for memory in [memory, ReplayMemory::default()] {
+        for number in [0, count / 2 - 1, count / 2, count - 1] {
+            assert_eq!(memory.uses_of(&connection, &key(number)).unwrap(), 1);
         }
     }
-    let entries = i64::try_from(table.len()).unwrap();
-    assert!((life..life * 5 / 4 + 1_000).contains(&entries), "{entries}");
+}
+
+/// Numbers that look like chance, the same in each run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: i64) -> i64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        i64::try_from(self.0 >> 1).unwrap() % limit
+    }
+}
+
+#[test]
+fn invariant_2_whatever_three_processes_do_no_id_token_buys_more_than_it_may() {
+    const TOKENS: i64 = 60;
+    let file = File::new();
+    let mut processes: Vec<(Connection, ReplayMemory, Sweep)> =
+        (0..3).map(|_| (file.open(), ReplayMemory::default(), Sweep::default())).collect();
+    let mut chance = Chance(0x9E37_79B9_7F4A_7C15);
+    let mut counted = HashMap::<i64, u32>::new();
+    let (mut refused, mut forgotten) = (0, 0);
+    for step in 0..6_000 {
+        let now = 1_000 + step / 10;
+        let (connection, memory, sweep) = &mut processes[usize::try_from(chance.below(3)).unwrap()];
+        if chance.below(50) == 0 {
+            *memory = ReplayMemory::default();
+        }
+        let transaction = begin(connection);
+        let mut uses = memory.begin(&transaction).unwrap();
+        let mut here = Vec::new();
+        for _ in 0..=chance.below(4) {
+            // Some are new, many come again, also after they have ended; their clocks differ.
+            let token = chance.below(TOKENS) + now - TOKENS * 3 / 4;
+            let allowed = u32::try_from(1 + token % 3).unwrap();
+            let forget_at = token + token % 2 * 10;
+            match uses.add(&use_of(token, allowed, forget_at)).unwrap() {
+                Attempt::Counted => here.push((token, allowed)),
+                Attempt::NoneLeft => {
+                    let before = here.iter().filter(|(other, _)| *other == token).count();
+                    let uses = counted.get(&token).copied().unwrap_or(0) + u32::try_from(before).unwrap();
+                    assert_eq!(uses, allowed, "{token} in step {step}");
+                    refused += 1;
+                }
+                Attempt::Forgotten => {
+                    assert!(forget_at < now, "{token} in step {step}");
+                    forgotten += 1;
+                }
+            }
+        }
+        if !here.is_empty() {
+            let at = UnixTime::from_seconds(now - chance.below(5));
+            sweep.advance(&transaction, &LastUse { at, number: uses.last() }, 8).unwrap();
+        }
+        drop(uses);
+        if chance.below(10) == 0 {
+            transaction.rollback().unwrap();
+            continue;
+        }
+        transaction.commit().unwrap();
+        for (token, allowed) in here {
+            let uses = counted.entry(token).or_default();
+            *uses += 1;
+            assert!(*uses <= allowed, "{token} in step {step}");
+        }
+    }
+    let used = counted.len();
+    assert!(used > 300 && refused > 1_000 && forgotten > 1_000, "{used}, {refused}, {forgotten}");
 }
