@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::outcome::Outcome;
 use super::stage::{Environment, Stage};
 use super::{Place, blocking};
+use crate::lifeline::Folder;
 use crate::trial::verdict::Weather;
 
 const HOUR: i64 = 3_600;
@@ -22,7 +23,7 @@ pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
         let why = "libfaketime is not installed; `cargo xtask chaos` installs it".to_owned();
         return Ok(Outcome::LeftOut { what, why });
     };
-    let folder = tempfile::tempdir()?;
+    let folder = Folder::make_in(&place.folder)?;
     let offset = folder.path().join("offset");
     let set = |seconds: i64| fs::write(&offset, format!("{seconds:+}\n"));
     set(0)?;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -18,9 +19,15 @@ use crate::trial::verdict::Weather;
 /// How long it may take until a full disk is noticed: what the databases have set aside for themselves is used up first.
 const LONGEST_FILLING: Duration = Duration::from_mins(1);
 
-/// A filesystem in memory for as long as its standard input is open, which is as long as this program runs.
-const MOUNT: &str =
-    r#"mount -t tmpfs -o size="$2" tmpfs "$1" || exit 1; echo done; cat >/dev/null; umount -l "$1""#;
+/// A filesystem in memory for as long as its standard input is open, which is as long as this program runs: not a Ctrl-C, and not
+/// while a database that is being stopped has files there.
+const MOUNT: &str = r#"mount -t tmpfs -o size="$2" tmpfs "$1" || { rmdir "$1"; exit 1; }
+echo done
+cat >/dev/null
+tries=0
+until umount "$1" 2>/dev/null || [ $((tries += 1)) -gt 100 ]; do sleep 0.1; done
+umount -l "$1" 2>/dev/null
+rmdir "$1""#;
 
 /// One node, on a file of SQLite.
 pub(super) async fn play_sqlite(place: &Place) -> anyhow::Result<Outcome> {
@@ -91,7 +98,7 @@ impl Disk {
     fn mount(size: &str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("disk").tempdir()?.keep();
         let mut keeper = Command::new("sh");
-        keeper.args(["-c", MOUNT, "keeper"]).arg(&folder).arg(size);
+        keeper.args(["-c", MOUNT, "keeper"]).arg(&folder).arg(size).process_group(0);
         let mut keeper =
             keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut said = [0; 5];
@@ -128,6 +135,5 @@ impl Drop for Disk {
     fn drop(&mut self) {
         drop(self.keeper.stdin.take());
         drop(self.keeper.wait());
-        drop(fs::remove_dir(&self.folder));
     }
 }
