@@ -62,11 +62,13 @@ pub fn push_object<'a>(json: &mut String, members: impl Iterator<Item = (&'a str
     json.push('}');
 }
 
-/// Appends a text as `serde_json` writes it, in a tenth of the time if it needs no escapes, as most: what looks for them at all
-/// characters without a branch looks at many at once.
+/// Appends a text as `serde_json` writes it, in a tenth of the time if it needs no escapes, as most.
 pub fn push_text(json: &mut String, text: &str) {
-    let is_escaped = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
-    if text.as_bytes().iter().filter(|byte| is_escaped(byte)).count() == 0 {
+    // Without a branch many are looked at at once; a count is no faster than one by one.
+    let found = text.bytes().fold(0, |found, byte| {
+        found | u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
+    });
+    if found == 0 {
         json.push('"');
         json.push_str(text);
         json.push('"');

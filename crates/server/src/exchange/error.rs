@@ -100,7 +100,7 @@ pub(super) fn tenant(token: &VerifiedToken, provider: Provider) -> String {
     let pin = provider.preset().pins.last();
     let id = pin.and_then(|pin| pin.value_in(token.statement()));
     let id = id.unwrap_or(token.subject().into());
-    format!("{} {id}", token.issuer())
+    [token.issuer().as_str(), " ", &id].concat()
 }
 
 impl ExchangeError {
