@@ -40,8 +40,8 @@ impl Drop for Lifeline {
 /// A program that was started, killed when this is dropped or this program ends.
 pub(crate) struct Program {
     child: Child,
-    // Told last: until then it is the one to kill the child.
-    _lifeline: Lifeline,
+    /// `None` once the child is gone: its id may be another's then.
+    lifeline: Option<Lifeline>,
 }
 
 impl Program {
@@ -50,7 +50,7 @@ impl Program {
         let mut child = command.spawn()?;
         let id = child.id().to_string();
         match Lifeline::start(["kill", "-9", &id].map(OsStr::new)) {
-            Ok(lifeline) => Ok(Self { child, _lifeline: lifeline }),
+            Ok(lifeline) => Ok(Self { child, lifeline: Some(lifeline) }),
             Err(error) => {
                 drop(child.kill());
                 drop(child.wait());
@@ -72,7 +72,9 @@ impl Program {
     /// Kills it, and waits until it is gone.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
-        self.child.wait().map(drop)
+        self.child.wait()?;
+        self.lifeline = None;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::step::{Result, run as execute, step};
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// What is no table, and needs nothing but the server.
+/// What is no table, and needs no other program than those that are built here.
 const PARTS: [&str; 5] = ["registry", "publishers", "mix", "endurance", "compare"];
 
 /// Builds the server as it is released, and measures it.

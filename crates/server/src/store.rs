@@ -210,8 +210,8 @@ pub enum StoreError {
     /// More is waiting to be written than can be soon.
     #[error("the database is too busy")]
     Overloaded,
-    /// A transaction that others shared failed.
-    #[error("the database did not do it: {0}")]
+    /// It was not put on record, or not in time, or nobody knows.
+    #[error("the database did not confirm it: {0}")]
     Unavailable(String),
     /// The store is shutting down.
     #[error("the database is closed")]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::access_token::Permission;
-use crate::provider::Listed;
+use crate::provider::is_listed;
 use crate::publisher::{Publisher, PublisherId, Revision, Rules};
 use crate::resource::Resource;
 use crate::statement::Statement;
@@ -118,8 +118,7 @@ impl Lessons {
         {
             notices.push(Notice::EnvironmentNotRequired { environment: environment.into_owned() });
         }
-        let mut known = Listed(preset.known_claims);
-        let unknown = statement.claims().names().filter(|name| !is_known(&mut known, name));
+        let unknown = statement.claims().names().filter(|name| !is_known(preset.known_claims, name));
         let unknown: Vec<String> = unknown.map(str::to_owned).collect();
         if !preset.known_claims.is_empty() && !unknown.is_empty() {
             notices.push(Notice::UnknownClaims { names: unknown });
@@ -133,6 +132,6 @@ impl Lessons {
 }
 
 /// GitHub's custom properties come as open-ended claim names.
-fn is_known(known: &mut Listed, name: &str) -> bool {
-    known.has(name) || name.starts_with("repo_property_")
+fn is_known(known: &[&str], name: &str) -> bool {
+    is_listed(known, name) || name.starts_with("repo_property_")
 }

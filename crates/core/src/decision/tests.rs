@@ -89,8 +89,15 @@ impl Case {
         token(self.rules.issuer.as_str(), self.claims.clone())
     }
 
+    /// What is decided without words has to be what the words say.
+    #[track_caller]
     fn decide(&self) -> Result<Grant, Refusal> {
-        decide(&resource(), &[self.publisher()], &self.token())
+        let (publishers, token) = ([self.publisher()], self.token());
+        let explanation = explain(&resource(), &publishers, token.statement());
+        let is_fine = explanation.publishers().iter().any(|report| report.failures().next().is_none());
+        let decided = decide(&resource(), &publishers, &token);
+        assert_eq!(decided.is_ok(), is_fine);
+        decided
     }
 
     #[track_caller]

@@ -1,6 +1,5 @@
 //! What is known of a provider.
 
-use std::cmp::Ordering;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -98,12 +97,11 @@ impl Preset {
     /// The claims that the ledger keeps: what says which run it was. Where a provider's claims are known, those that describe
     /// persons stay out.
     pub fn recorded<'a>(&self, claims: &'a Claims) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
-        let (is_open, mut listed) = (self.recorded_claims.is_empty(), Listed(self.recorded_claims));
-        claims.iter().filter(
-            move |(name, value)| {
-                if is_open { !value.is_object() && !value.is_array() } else { listed.has(name) }
-            },
-        )
+        let recorded = self.recorded_claims;
+        claims.iter().filter(move |(name, value)| match recorded {
+            [] => !value.is_object() && !value.is_array(),
+            recorded => is_listed(recorded, name),
+        })
     }
 
     /// The field of that name.
@@ -117,18 +115,7 @@ impl Preset {
     }
 }
 
-/// Names in order, for those who ask in order too: list and questions are gone through once.
-pub(crate) struct Listed(pub(crate) &'static [&'static str]);
-
-impl Listed {
-    /// Whether the list has a name, which comes behind all that were asked for before.
-    pub(crate) fn has(&mut self, name: &str) -> bool {
-        while let [first, rest @ ..] = self.0 {
-            match (*first).cmp(name) {
-                Ordering::Less => self.0 = rest,
-                order => return order.is_eq(),
-            }
-        }
-        false
-    }
+/// Whether a preset's list, which is in order, has a name.
+pub(crate) fn is_listed(names: &[&str], name: &str) -> bool {
+    names.binary_search(&name).is_ok()
 }

@@ -1,12 +1,13 @@
 //! The parameters of a request, whichever way its body was encoded.
 
+use std::slice;
+
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::json::{JsonError, strict_object};
 
-/// Parameters with their names, a repeated one as often as it came. A form and a JSON object with the same content make the
-/// same `Parameters`.
+/// Parameters with their names. A form and a JSON object with the same content give the same answers.
 pub struct Parameters(Vec<(String, Value)>);
 
 /// Why a body has no parameters.
@@ -27,16 +28,7 @@ pub enum ParametersError {
 impl Parameters {
     /// Reads a JSON object. An array stands for a repeated parameter.
     pub fn from_json(body: &[u8]) -> Result<Self, ParametersError> {
-        let mut parameters = Vec::new();
-        for (name, value) in strict_object(body)? {
-            match value {
-                Value::Array(values) => {
-                    parameters.extend(values.into_iter().map(|value| (name.clone(), value)));
-                }
-                value => parameters.push((name, value)),
-            }
-        }
-        Ok(Self(parameters))
+        Ok(Self(strict_object(body)?.into_iter().collect()))
     }
 
     /// Reads `application/x-www-form-urlencoded`.
@@ -66,8 +58,13 @@ impl Parameters {
         Ok(texts)
     }
 
-    fn all(&self, name: &str) -> impl Iterator<Item = Result<&str, ParametersError>> {
-        let named = self.0.iter().filter(move |(found, value)| found == name && !value.is_null());
-        named.map(|(name, value)| value.as_str().ok_or_else(|| ParametersError::NotText(name.clone())))
+    fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = Result<&'a str, ParametersError>> {
+        let named = self.0.iter().filter(move |(found, _)| found == name);
+        let values = named.flat_map(|(_, value)| match value {
+            Value::Array(values) => values.as_slice(),
+            value => slice::from_ref(value),
+        });
+        let present = values.filter(|value| !value.is_null());
+        present.map(move |value| value.as_str().ok_or_else(|| ParametersError::NotText(name.to_owned())))
     }
 }

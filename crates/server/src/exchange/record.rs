@@ -75,7 +75,7 @@ pub(super) fn refused(
 
 impl Detail<'_> {
     fn written(&self, run: Option<(&VerifiedToken, Provider)>) -> String {
-        // Texts and lists of them: nothing that JSON cannot say.
+        // Texts, and lists and maps of them: nothing that JSON cannot say.
         let mut json = serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned());
         if let Some((token, provider)) = run {
             json.reserve(USUAL_CLAIMS);

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_core::UnixTime;
 use countersign_core::token_exchange::ErrorCode;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::{App, error};
 
@@ -18,6 +19,8 @@ use super::{App, error};
 pub struct Readiness(Mutex<Option<(UnixTime, bool)>>);
 
 const FRESH: Duration = Duration::from_secs(1);
+/// How long the store is waited for: a disk or a database that hangs is as good as none.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The process answers.
 pub(super) async fn alive() -> &'static str {
@@ -33,12 +36,19 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let is_ready = if let Some(is_ready) = seen {
         is_ready
     } else {
-        let checked = app.exchange.store.check().await;
-        if let Err(failure) = &checked {
-            tracing::error!(%failure, "the store cannot be written");
-        }
-        *last = Some((now, checked.is_ok()));
-        checked.is_ok()
+        let is_ready = match timeout(PATIENCE, app.exchange.store.check()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(failure)) => {
+                tracing::error!(%failure, "the store cannot be written");
+                false
+            }
+            Err(_) => {
+                tracing::error!("the store was not written within five seconds");
+                false
+            }
+        };
+        *last = Some((now, is_ready));
+        is_ready
     };
     if is_ready && !app.exchange.recording.fails(now) {
         return "ok\n".into_response();

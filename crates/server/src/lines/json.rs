@@ -13,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 /// Room for the line of a request.
 const USUAL: usize = 320;
 
-/// Writes an event as the library would, in half of the time: each line at once, where the library passes on each of its
+/// Writes an event as the library would with the settings it has by itself, in half of the instructions: each line at once, where the library passes on each of its
 /// eighty pieces and looks whether that is a text.
 #[derive(Debug)]
 pub(crate) struct JsonLines(pub(crate) Format<Json>);

@@ -1,6 +1,7 @@
 //! One transaction, on a connection and a chain of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_core::UnixTime;
@@ -29,7 +30,7 @@ pub(super) struct Database {
     warnings: Warnings,
 }
 
-/// A transaction that is open. Dropped before its end, it takes its connection along, and the server rolls it back.
+/// A transaction that is open, or about to be. Dropped before its end, it takes its connection along, and the server rolls it back.
 ///
 /// All is `READ COMMITTED`, and says so, since a database may have another default: each statement sees what was committed
 /// before it began, on which the reasons in `batch.rs` rest. Where a database makes `SERIALIZABLE` of it, transactions
@@ -37,6 +38,7 @@ pub(super) struct Database {
 pub(super) struct Session {
     database: Arc<Database>,
     client: Option<Object>,
+    is_open: AtomicBool,
     chain: ChainHead,
     batch: Batch,
     changes: Vec<journal::OwnedChange>,
@@ -77,6 +79,7 @@ impl Session {
             database: Arc::clone(database),
             batch: Batch::after(chain.chain, chain.number, chain.hash),
             client: Some(client),
+            is_open: AtomicBool::new(false),
             chain,
             changes: Vec::new(),
             at: 0,
@@ -85,7 +88,9 @@ impl Session {
 
     /// Opens the transaction. What is asked together with this and after it is in it, on the same way to the server.
     pub(super) async fn open(&self) -> Result<(), StoreError> {
-        self.simply("BEGIN ISOLATION LEVEL READ COMMITTED").await
+        self.simply("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        self.is_open.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn client(&self) -> Result<&Object, StoreError> {
@@ -229,9 +234,10 @@ impl Session {
         }
     }
 
-    /// Takes everything back. A connection on which that fails is not used again.
+    /// Takes everything back. A connection on which that fails is not used again, nor one that had nothing open: what was asked
+    /// together with its opening may still be under way.
     pub(super) async fn roll_back(mut self) {
-        if self.simply("ROLLBACK").await.is_ok() {
+        if self.is_open.load(Ordering::Relaxed) && self.simply("ROLLBACK").await.is_ok() {
             self.end();
         }
     }
