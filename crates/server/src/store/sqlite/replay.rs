@@ -35,8 +35,6 @@ struct Known {
     /// The number of the last use, and whose it was.
     last: i64,
     last_id_token: Option<IdTokenKey>,
-    /// Up to here, uses may have been forgotten.
-    horizon: i64,
     table: Table,
 }
 
@@ -44,6 +42,7 @@ struct Known {
 pub(super) struct Uses<'a> {
     transaction: &'a Transaction<'a>,
     memory: &'a ReplayMemory,
+    /// Up to here, uses may have been forgotten.
     horizon: i64,
     last: i64,
     /// Those of this transaction, which nobody else knows before it is committed.
@@ -81,9 +80,11 @@ impl ReplayMemory {
     /// For a transaction that holds the write lock.
     pub(super) fn begin<'a>(&'a self, transaction: &'a Transaction<'a>) -> Result<Uses<'a>, StoreError> {
         self.catch_up(transaction)?;
+        let mut statement = transaction.prepare_cached("SELECT forgotten_until FROM replay_horizon")?;
+        let horizon = statement.query_row([], |row| row.get(0))?;
         let mut known = self.lock();
-        let (horizon, last) = (known.horizon, known.last);
         known.table.tidy(horizon);
+        let last = known.last;
         Ok(Uses { transaction, memory: self, horizon, last, added: HashMap::new() })
     }
 
@@ -102,8 +103,6 @@ impl ReplayMemory {
 impl Known {
     /// Reads the next uses of the list, and says how many there were.
     fn read_some(&mut self, connection: &Connection) -> Result<u32, StoreError> {
-        let mut statement = connection.prepare_cached("SELECT forgotten_until FROM replay_horizon")?;
-        self.horizon = statement.query_row([], |row| row.get(0))?;
         let mut statement = connection.prepare_cached(
             "SELECT number, id_token, exchanges, forget_at FROM used_id_tokens WHERE number >= ?1 ORDER BY number LIMIT ?2",
         )?;

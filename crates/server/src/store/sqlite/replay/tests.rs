@@ -188,7 +188,7 @@ fn the_memory_holds_what_is_good_and_little_more() {
         assert_eq!(good, LIFE.min(now) + 1, "at {now}");
         let more = remembered(0) - good;
         assert!(more <= LIFE * 35 / 100, "at {now}, {more} are remembered for nothing");
-        let horizon = memory.lock().horizon;
+        let horizon = memory.begin(&transaction).unwrap().horizon;
         assert!(horizon <= now, "at {now}");
         assert!(now < LIFE + LIFE / 2 || horizon >= now - LIFE / 2, "at {now}, the horizon was {horizon}");
     }
