@@ -73,7 +73,7 @@ impl ReplayMemory {
     /// Reads what was committed since the last time, by whichever process. After a start that can be a million uses: whoever
     /// is about to write does it before taking the lock that all others wait for.
     pub(super) fn catch_up(&self, connection: &Connection) -> Result<(), StoreError> {
-        while self.lock().read_some(connection)? == SOME {}
+        while self.lock().read_some(connection)? >= SOME {}
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl Known {
         let mut statement = connection.prepare_cached(
             "SELECT number, id_token, exchanges, forget_at FROM used_id_tokens WHERE number >= ?1 ORDER BY number LIMIT ?2",
         )?;
-        // And the last again, by which the list is recognised.
+        // And the last again, by which the list is recognised; where that is gone, one more.
         let mut rows = statement.query(params![self.last, SOME + 1])?;
         let (mut seen, mut read) = (0, 0);
         while let Some(row) = rows.next()? {
