@@ -45,7 +45,7 @@ pub use address::{Address, AddressError};
 pub use cautions::Cautions;
 pub use field::{Case, Field};
 pub use pin::{Marks, Pin};
-pub(crate) use preset::is_listed;
+pub(crate) use preset::compared;
 pub use preset::{Defaults, Event, Preset};
 
 use crate::issuer::IssuerUrl;

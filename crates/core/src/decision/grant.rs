@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::access_token::Permission;
-use crate::provider::is_listed;
+use crate::provider::compared;
 use crate::publisher::{Publisher, PublisherId, Revision, Rules};
 use crate::resource::Resource;
 use crate::statement::Statement;
@@ -118,8 +118,10 @@ impl Lessons {
         {
             notices.push(Notice::EnvironmentNotRequired { environment: environment.into_owned() });
         }
-        let unknown = statement.claims().names().filter(|name| !is_known(preset.known_claims, name));
-        let unknown: Vec<String> = unknown.map(str::to_owned).collect();
+        // GitHub's custom properties come as open-ended claim names.
+        let unknown = compared(preset.known_claims, statement.claims())
+            .filter(|(name, _, is_listed)| !is_listed && !name.starts_with("repo_property_"));
+        let unknown: Vec<String> = unknown.map(|(name, _, _)| name.to_owned()).collect();
         if !preset.known_claims.is_empty() && !unknown.is_empty() {
             notices.push(Notice::UnknownClaims { names: unknown });
         }
@@ -129,9 +131,4 @@ impl Lessons {
         }
         notices
     }
-}
-
-/// GitHub's custom properties come as open-ended claim names.
-fn is_known(known: &[&str], name: &str) -> bool {
-    is_listed(known, name) || name.starts_with("repo_property_")
 }

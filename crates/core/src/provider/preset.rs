@@ -1,5 +1,6 @@
 //! What is known of a provider.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -97,11 +98,14 @@ impl Preset {
     /// The claims that the ledger keeps: what says which run it was. Where a provider's claims are known, those that describe
     /// persons stay out.
     pub fn recorded<'a>(&self, claims: &'a Claims) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
-        let recorded = self.recorded_claims;
-        claims.iter().filter(move |(name, value)| match recorded {
-            [] => !value.is_object() && !value.is_array(),
-            recorded => is_listed(recorded, name),
-        })
+        let is_open = self.recorded_claims.is_empty();
+        compared(self.recorded_claims, claims)
+            .filter(
+                move |(_, value, is_listed)| {
+                    if is_open { !value.is_object() && !value.is_array() } else { *is_listed }
+                },
+            )
+            .map(|(name, value, _)| (name, value))
     }
 
     /// The field of that name.
@@ -115,7 +119,19 @@ impl Preset {
     }
 }
 
-/// Whether a preset's list, which is in order, has a name.
-pub(crate) fn is_listed(names: &[&str], name: &str) -> bool {
-    names.binary_search(&name).is_ok()
+/// All claims, and of each whether a preset's list has it. Both are in order, so both are gone through once: every exchange does
+/// this twice, and to search the list for each claim takes ten times as long.
+pub(crate) fn compared<'a>(
+    mut listed: &'static [&'static str],
+    claims: &'a Claims,
+) -> impl Iterator<Item = (&'a str, &'a Value, bool)> + use<'a> {
+    claims.iter().map(move |(name, value)| {
+        while let [first, rest @ ..] = listed {
+            match (*first).cmp(name) {
+                Ordering::Less => listed = rest,
+                order => return (name, value, order.is_eq()),
+            }
+        }
+        (name, value, false)
+    })
 }
