@@ -234,8 +234,15 @@ impl Store for SqliteStore {
     }
 
     async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError> {
+        if let Some(uses) = self.replay.known_uses_of(id_token) {
+            return Ok(uses);
+        }
         let (id_token, replay) = (*id_token, Arc::clone(&self.replay));
         self.read(move |connection| replay.uses_of(connection, &id_token)).await
+    }
+
+    fn known_uses_of(&self, id_token: &IdTokenKey) -> u32 {
+        self.replay.known_uses_of(id_token).unwrap_or_default()
     }
 
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError> {

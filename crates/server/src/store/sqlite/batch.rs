@@ -8,7 +8,7 @@ use rusqlite::{Transaction, params};
 
 use super::journal::{CHAIN, Journal};
 use super::publishers::InForce;
-use super::replay::{Attempt, LastUse, ReplayMemory, Uses};
+use super::replay::{Added, Attempt, LastUse, ReplayMemory, Uses};
 use super::{issuers, publishers};
 use crate::store::audit::ExchangeRow;
 use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, StoreError, Verdict};
@@ -78,14 +78,18 @@ impl<'a> Batch<'a> {
         Ok(Verdict::Recorded)
     }
 
-    /// Writes what the exchanges come to together, and says what was the last use of an id token. The caller commits.
-    pub(super) fn finish(self) -> Result<Option<LastUse>, StoreError> {
+    /// Writes what the exchanges come to together, and says what was the last use of an id token, and what there is to put down
+    /// of all of them once the caller has committed.
+    pub(super) fn finish(self) -> Result<Option<(LastUse, Added)>, StoreError> {
         for (publisher, (last, count)) in &self.uses {
             publishers::count_uses(self.transaction, publisher, *last, *count)?;
         }
         self.journal.seal(self.transaction)?;
         let at = self.uses.values().map(|(last, _)| *last).max();
-        Ok(at.zip(self.id_tokens).map(|(at, id_tokens)| LastUse { at, number: id_tokens.last() }))
+        Ok(at.zip(self.id_tokens).map(|(at, id_tokens)| {
+            let last = LastUse { at, number: id_tokens.last() };
+            (last, id_tokens.added())
+        }))
     }
 
     fn id_tokens(&mut self) -> Result<&mut Uses<'a>, StoreError> {

@@ -10,9 +10,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use countersign_core::UnixTime;
 use rusqlite::{Connection, Transaction, params};
+use tokio::time::Instant;
 
 mod sweep;
 mod table;
@@ -24,6 +26,8 @@ use crate::store::{IdTokenKey, Issuance, StoreError};
 
 /// Uses that are read at once: others may look at the table in between.
 const SOME: u32 = 10_000;
+/// For how long what was read is good enough for those who only ask, and little enough to read under the lock.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The memory of this process, for those who use id tokens and for those who only ask.
 #[derive(Debug, Default)]
@@ -35,6 +39,8 @@ struct Known {
     /// The number of the last use, and whose it was.
     last: i64,
     last_id_token: Option<IdTokenKey>,
+    /// When it was read to its end.
+    read_at: Option<Instant>,
     table: Table,
 }
 
@@ -44,9 +50,18 @@ pub(super) struct Uses<'a> {
     memory: &'a ReplayMemory,
     /// Up to here, uses may have been forgotten.
     horizon: i64,
-    last: i64,
-    /// Those of this transaction, which nobody else knows before it is committed.
-    added: HashMap<IdTokenKey, Entry>,
+    /// The last number before.
+    before: i64,
+    /// Those of this transaction, in order, which nobody else knows before it is committed,
+    added: Vec<(IdTokenKey, Entry)>,
+    /// and where the last of each id token is among them.
+    places: HashMap<IdTokenKey, usize>,
+}
+
+/// What a transaction added. Once it is committed, whoever wrote it need not read it.
+pub(super) struct Added {
+    before: i64,
+    uses: Vec<(IdTokenKey, Entry)>,
 }
 
 /// What came of an attempt to use an id token.
@@ -70,10 +85,17 @@ pub(super) struct LastUse {
 }
 
 impl ReplayMemory {
-    /// Reads what was committed since the last time, by whichever process. After a start that can be a million uses: whoever
-    /// is about to write does it before taking the lock that all others wait for.
+    /// Reads what there is to read unless that was done just now. After a start that can be a million uses: whoever is about to
+    /// write does it before taking the lock that all others wait for.
+    pub(super) fn refresh(&self, connection: &Connection) -> Result<(), StoreError> {
+        if self.lock().is_fresh() { Ok(()) } else { self.catch_up(connection) }
+    }
+
+    /// Reads what was committed since the last time, by whichever process.
     pub(super) fn catch_up(&self, connection: &Connection) -> Result<(), StoreError> {
+        let begun = Instant::now();
         while self.lock().read_some(connection)? >= SOME {}
+        self.lock().read_at = Some(begun);
         Ok(())
     }
 
@@ -84,14 +106,32 @@ impl ReplayMemory {
         let horizon = statement.query_row([], |row| row.get(0))?;
         let mut known = self.lock();
         known.table.tidy(horizon);
-        let last = known.last;
-        Ok(Uses { transaction, memory: self, horizon, last, added: HashMap::new() })
+        let before = known.last;
+        Ok(Uses { transaction, memory: self, horizon, before, added: Vec::new(), places: HashMap::new() })
+    }
+
+    /// Puts down what was committed, if nobody has read on meanwhile: then it is read like what others wrote.
+    pub(super) fn committed(&self, added: Added) {
+        let mut known = self.lock();
+        if known.last == added.before {
+            for (number, (id_token, entry)) in (added.before + 1..).zip(added.uses) {
+                known.put(number, id_token, entry);
+            }
+        }
+    }
+
+    /// How often an id token was used, if that is known without asking: what this process has committed it knows at once, and
+    /// what others have, with what was read last. For those who only ask; nobody uses an id token by it.
+    pub(super) fn known_uses_of(&self, id_token: &IdTokenKey) -> Option<u32> {
+        // Whoever reads a long list holds it for longer than it takes to ask on another thread.
+        let known = self.0.try_lock().ok()?;
+        known.is_fresh().then(|| known.uses_of(id_token))
     }
 
     /// How often an id token was used.
     pub(super) fn uses_of(&self, connection: &Connection, id_token: &IdTokenKey) -> Result<u32, StoreError> {
         self.catch_up(connection)?;
-        Ok(self.lock().table.get(id_token).map_or(0, |entry| entry.exchanges))
+        Ok(self.lock().uses_of(id_token))
     }
 
     /// Whoever panicked meanwhile has left nothing half done that reading on does not do again.
@@ -118,12 +158,24 @@ impl Known {
                 }
                 continue;
             }
-            self.table.put(id_token, Entry { exchanges: row.get(2)?, forget_at: row.get(3)? });
-            (self.last, self.last_id_token) = (number, Some(id_token));
+            self.put(number, id_token, Entry { exchanges: row.get(2)?, forget_at: row.get(3)? });
             read += 1;
         }
         // There is always one, if there ever was.
         Ok(if seen == 0 && self.last > 0 { self.begin_anew() } else { read })
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.read_at.is_some_and(|at| at.elapsed() < FRESH)
+    }
+
+    fn uses_of(&self, id_token: &IdTokenKey) -> u32 {
+        self.table.get(id_token).map_or(0, |entry| entry.exchanges)
+    }
+
+    fn put(&mut self, number: i64, id_token: IdTokenKey, entry: Entry) {
+        self.table.put(id_token, entry);
+        (self.last, self.last_id_token) = (number, Some(id_token));
     }
 
     /// Forgets everything, for the list is another, and has the caller read on.
@@ -141,7 +193,8 @@ impl Uses<'_> {
         if forget_at < self.horizon {
             return Ok(Attempt::Forgotten);
         }
-        let added = self.added.get(&id_token).copied();
+        let added = self.places.get(&id_token).and_then(|place| self.added.get(*place));
+        let added = added.map(|(_, entry)| *entry);
         let before = added.or_else(|| self.memory.lock().table.get(&id_token)).unwrap_or_default();
         if before.exchanges >= issuance.max_exchanges {
             return Ok(Attempt::NoneLeft);
@@ -150,15 +203,21 @@ impl Uses<'_> {
         let mut statement = self.transaction.prepare_cached(
             "INSERT INTO used_id_tokens (number, id_token, exchanges, forget_at) VALUES (?1, ?2, ?3, ?4)",
         )?;
-        statement.execute(params![self.last + 1, id_token.as_bytes(), entry.exchanges, entry.forget_at])?;
-        self.last += 1;
-        self.added.insert(id_token, entry);
+        let number = self.last() + 1;
+        statement.execute(params![number, id_token.as_bytes(), entry.exchanges, entry.forget_at])?;
+        self.places.insert(id_token, self.added.len());
+        self.added.push((id_token, entry));
         Ok(Attempt::Counted)
     }
 
     /// The number of the last use.
     pub(super) fn last(&self) -> i64 {
-        self.last
+        self.before + i64::try_from(self.added.len()).unwrap_or(i64::MAX)
+    }
+
+    /// What there is to put down once it is committed.
+    pub(super) fn added(self) -> Added {
+        Added { before: self.before, uses: self.added }
     }
 }
 

@@ -189,7 +189,7 @@ impl Ledger {
         &mut self,
         exchanges: impl ExactSizeIterator<Item = &'a Exchange>,
     ) -> Result<Vec<Verdict>, StoreError> {
-        self.replay.catch_up(&self.connection)?;
+        self.replay.refresh(&self.connection)?;
         let transaction = begin(&mut self.connection)?;
         let mut batch = Batch::begin(&transaction, &self.replay)?;
         let mut verdicts = Vec::with_capacity(exchanges.len());
@@ -197,10 +197,14 @@ impl Ledger {
             verdicts.push(batch.record(exchange)?);
         }
         // A clock that is far ahead finds all id tokens expired and refuses them: refusals must not forget them, too.
-        if let Some(last) = batch.finish()? {
-            self.sweep.advance(&transaction, &last, LOOK * verdicts.len())?;
+        let used = batch.finish()?;
+        if let Some((last, _)) = &used {
+            self.sweep.advance(&transaction, last, LOOK * verdicts.len())?;
         }
         transaction.commit()?;
+        if let Some((_, added)) = used {
+            self.replay.committed(added);
+        }
         self.batches.committed(verdicts.len());
         Ok(verdicts)
     }
