@@ -1,15 +1,26 @@
 //! Publishers in memory.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
 use quick_cache::sync::Cache;
 
+mod shared_read;
+
 use crate::issuers::Issuer;
 use crate::store::{Store, StoreError};
+use shared_read::SharedRead;
 
 /// Resources whose publishers are kept in memory, whatever the number in the store.
 const CAPACITY: usize = 10_000;
+
+/// Reads that others can share; one that is pushed out serves those who have it already.
+const READS: usize = 1_000;
+
+/// Whose publishers they are, and whose tokens they trust.
+type About = (Resource, IssuerUrl);
+type Read = SharedRead<Arc<[Publisher]>>;
 
 /// Publishers of the resources that are asked for most.
 ///
@@ -18,13 +29,15 @@ const CAPACITY: usize = 10_000;
 /// is removed, added or changed takes effect with the next exchange, on every node.
 pub struct PublisherCache {
     store: Arc<dyn Store>,
-    remembered: Cache<(Resource, IssuerUrl), Arc<[Publisher]>>,
+    remembered: Cache<About, Arc<[Publisher]>>,
+    /// A job that is refused asks what is in the store now, and a job that is refused often comes again and again.
+    reads: Cache<About, Arc<Read>>,
 }
 
 impl PublisherCache {
     /// An empty memory of the store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, remembered: Cache::new(CAPACITY) }
+        Self { store, remembered: Cache::new(CAPACITY), reads: Cache::new(READS) }
     }
 
     /// The publishers as they were when last looked at, and whether that was just now.
@@ -40,11 +53,23 @@ impl PublisherCache {
         }
     }
 
-    /// The publishers as they are in the store at `now`.
+    /// The publishers as they are in the store at `now` or since.
+    pub async fn current(
+        &self,
+        resource: &Resource,
+        issuer: &Issuer,
+        now: UnixTime,
+    ) -> Result<Arc<[Publisher]>, StoreError> {
+        let key = (resource.clone(), issuer.policy.issuer().clone());
+        let Ok(read) = self.reads.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::default()));
+        read.read(async || self.read(resource, issuer, now).await).await
+    }
+
+    /// Reads them.
     ///
     /// Those that were made while the issuer had another preset are passed over: their conditions were checked against
     /// other meanings of its claims, and nothing would hold them to ids and events.
-    pub async fn current(
+    async fn read(
         &self,
         resource: &Resource,
         issuer: &Issuer,
