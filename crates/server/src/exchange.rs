@@ -220,6 +220,7 @@ impl TokenExchange {
         id: &ExchangeId,
     ) -> Result<Option<TokenResponse>, ExchangeError> {
         let id_token = IdTokenKey::of(token.issuer(), token.replay_key());
+        // What the ledger would refuse needs no signature.
         if self.store.known_uses_of(&id_token) >= issuer.max_exchanges {
             return Err(ExchangeError::replayed(token, issuer));
         }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
+use countersign_core::{IssuerUrl, Provider, Publisher, Resource, UnixTime};
 use quick_cache::sync::Cache;
 
 mod shared_read;
@@ -18,8 +18,9 @@ const CAPACITY: usize = 10_000;
 /// Reads that others can share; one that is pushed out serves those who have it already.
 const READS: usize = 1_000;
 
-/// Whose publishers they are, and whose tokens they trust.
-type About = (Resource, IssuerUrl);
+/// Whose publishers they are, whose tokens they trust, and by which preset those are read: an issuer that is removed and added
+/// again can have another.
+type About = (Resource, IssuerUrl, Provider);
 type Read = SharedRead<Arc<[Publisher]>>;
 
 /// Publishers of the resources that are asked for most.
@@ -47,20 +48,21 @@ impl PublisherCache {
         issuer: &Issuer,
         now: UnixTime,
     ) -> Result<(Arc<[Publisher]>, bool), StoreError> {
-        match self.remembered.get(&(resource.clone(), issuer.policy.issuer().clone())) {
+        match self.remembered.get(&about(resource, issuer)) {
             Some(publishers) => Ok((publishers, false)),
             None => Ok((self.current(resource, issuer, now).await?, true)),
         }
     }
 
-    /// The publishers as they are in the store at `now` or since.
+    /// The publishers as they are in the store now. Of those that wait for their first run, the ones that did so at `now`, or when
+    /// another exchange asked that shares the answer: the ledger looks at that again.
     pub async fn current(
         &self,
         resource: &Resource,
         issuer: &Issuer,
         now: UnixTime,
     ) -> Result<Arc<[Publisher]>, StoreError> {
-        let key = (resource.clone(), issuer.policy.issuer().clone());
+        let key = about(resource, issuer);
         let Ok(read) = self.reads.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::default()));
         read.read(async || self.read(resource, issuer, now).await).await
     }
@@ -87,13 +89,17 @@ impl PublisherCache {
             tracing::warn!(publisher = %other.id, %made_for, %now, "a publisher of another preset is passed over; make it again");
         }
         let publishers: Arc<[Publisher]> = fitting.into();
-        let key = (resource.clone(), url.clone());
+        let key = about(resource, issuer);
         if publishers.is_empty() {
-            // Strangers may ask for any name: what does not exist takes no room.
+            // Strangers may ask for any name: what does not exist takes no room here.
             self.remembered.remove(&key);
         } else {
             self.remembered.insert(key, Arc::clone(&publishers));
         }
         Ok(publishers)
     }
+}
+
+fn about(resource: &Resource, issuer: &Issuer) -> About {
+    (resource.clone(), issuer.policy.issuer().clone(), issuer.provider)
 }

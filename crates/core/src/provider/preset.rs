@@ -119,8 +119,8 @@ impl Preset {
     }
 }
 
-/// All claims, and of each whether a preset's list has it. Both are in order, so both are gone through once: every exchange does
-/// this twice, and to search the list for each claim takes ten times as long.
+/// All claims, and of each whether a preset's list has it. Both are in order (a test holds the presets
+/// to that), so both are gone through once: every exchange does this twice, and to search the list for each claim took 3 % of it.
 pub(crate) fn compared<'a>(
     mut listed: &'static [&'static str],
     claims: &'a Claims,

@@ -4,14 +4,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
+use crate::store::StoreError;
+
 /// Reads of one thing, one at a time. Whoever has to wait for another's shares the next with all who wait, so that a flood of
 /// questions about one thing is no flood of reads.
 ///
-/// Nobody gets an answer that was read before they asked, but for one that began between: it is as new as their own would be.
+/// Nobody gets an answer that was read before they asked, but for one that began between: what is in it is as new as their own
+/// would be. That goes for failures too: of all who wait for a store that hangs, none waits for more than two reads.
 #[derive(Debug)]
 pub(super) struct SharedRead<T> {
     begun: AtomicU64,
-    last: Mutex<Option<(u64, T)>>,
+    last: Mutex<Option<(u64, Result<T, String>)>>,
 }
 
 impl<T> Default for SharedRead<T> {
@@ -21,19 +24,23 @@ impl<T> Default for SharedRead<T> {
 }
 
 impl<T: Clone> SharedRead<T> {
-    /// What a read that began after this was called came to: another's, or this one. Failures are not shared.
-    pub(super) async fn read<E>(&self, read: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E> {
+    /// What a read that began after this was called came to: another's, or this one.
+    pub(super) async fn read(
+        &self,
+        read: impl AsyncFnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let asked = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
         if let Some((number, answer)) = &*last
             && *number > asked
         {
-            return Ok(answer.clone());
+            return answer.clone().map_err(StoreError::Unavailable);
         }
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let answer = read().await?;
-        *last = Some((number, answer.clone()));
-        Ok(answer)
+        let answer = read().await;
+        let shared = answer.as_ref().map(T::clone).map_err(ToString::to_string);
+        *last = Some((number, shared));
+        answer
     }
 }
 
@@ -55,7 +62,7 @@ mod tests {
     }
 
     impl Changing {
-        async fn read(&self) -> Result<u64, &'static str> {
+        async fn read(&self) -> Result<u64, StoreError> {
             self.reads.fetch_add(1, Ordering::SeqCst);
             let version = self.version.load(Ordering::SeqCst);
             sleep(Duration::from_millis(3)).await;
@@ -86,15 +93,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_that_fails_or_is_given_up_is_nobody_elses() {
+    async fn a_read_that_is_given_up_is_nobody_elses() {
         let shared = Arc::new(SharedRead::<u64>::default());
-        assert_eq!(shared.read(async || Err("broken")).await, Err("broken"));
         let given_up = shared.read(async || {
             sleep(Duration::from_mins(1)).await;
-            Ok::<_, &str>(1)
+            Ok(1)
         });
         tokio::time::timeout(Duration::from_millis(1), given_up).await.unwrap_err();
-        assert_eq!(shared.read(async || Ok::<_, &str>(2)).await, Ok(2));
-        assert_eq!(shared.read(async || Ok::<_, &str>(3)).await, Ok(3), "nobody was waiting");
+        assert_eq!(shared.read(async || Ok(2)).await.unwrap(), 2);
+        assert_eq!(shared.read(async || Ok(3)).await.unwrap(), 3, "nobody was waiting");
+    }
+
+    #[tokio::test]
+    async fn of_all_who_wait_for_what_fails_none_waits_for_more_than_two_reads() {
+        let (shared, reads) = (Arc::new(SharedRead::<u64>::default()), Arc::new(AtomicU64::new(0)));
+        let mut callers = JoinSet::new();
+        for _ in 0..100 {
+            let (shared, reads) = (Arc::clone(&shared), Arc::clone(&reads));
+            callers.spawn(async move {
+                let broken = async || {
+                    reads.fetch_add(1, Ordering::SeqCst);
+                    sleep(Duration::from_millis(20)).await;
+                    Err(StoreError::Unavailable("broken".to_owned()))
+                };
+                assert!(shared.read(broken).await.unwrap_err().to_string().contains("broken"));
+            });
+        }
+        while let Some(done) = callers.join_next().await {
+            done.unwrap();
+        }
+        assert!(reads.load(Ordering::SeqCst) <= 2, "{reads:?}");
+        assert_eq!(shared.read(async || Ok(1)).await.unwrap(), 1, "it goes on when the store does");
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_core::Provider;
+use countersign_core::{IssuerUrl, Provider};
 use countersign_server::admin::{NewAdminToken, Role};
 use countersign_server::clock::SystemRandomness;
+use countersign_server::issuers::Found;
 use countersign_server::store::StoredIssuer;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -617,7 +618,7 @@ async fn an_issuer_that_was_removed_and_is_configured_reads_as_off_and_can_be_sw
     let owner = Admin::owner(&stage).await;
     stage.trust(RESOURCE).await;
     let issuer = stage.simulator.github().issuer().to_string();
-    let url: countersign_core::IssuerUrl = issuer.parse().unwrap();
+    let url: IssuerUrl = issuer.parse().unwrap();
     let author = crate::store::command(0);
     let added = StoredIssuer {
         url: url.clone(),
@@ -668,6 +669,31 @@ async fn issuers_are_added_where_the_operator_lets_people() {
     assert_eq!(maintainer.post("/publishers", &publisher).await.status, 201);
     assert_eq!(owner.ask("DELETE", "/issuers?url=https://gitlab.acme.example", &[], None).await.status, 204);
     assert_eq!(maintainer.post("/publishers", &publisher).await.status, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_remembered_under_another_preset_of_an_issuer_lets_nobody_in() {
+    let stage = Stage::with("custom_issuers = { presets = [\"gitlab\", \"generic\"] }").await;
+    let owner = Admin::owner(&stage).await;
+    let url: IssuerUrl = "https://gitlab.acme.example".parse().unwrap();
+    let resource = RESOURCE.parse().unwrap();
+    let mut found = Vec::new();
+    for preset in ["generic", "gitlab", "generic"] {
+        let issuer = json!({ "url": url, "preset": preset });
+        assert_eq!(owner.post("/issuers", &issuer).await.status, 204);
+        if found.is_empty() {
+            stage.trust_with(RESOURCE, Provider::Generic, &url, &[("/ref", "refs/heads/main")]).await;
+        }
+        let exchange = &stage.app.exchange;
+        let Found::Issuer(issuer) = exchange.issuers.find(url.as_str()) else { panic!("{url} was added") };
+        for _ in 0..2 {
+            let (publishers, _) =
+                exchange.publishers.remembered(&resource, &issuer, stage.now()).await.unwrap();
+            found.push(publishers.len());
+        }
+        assert_eq!(owner.ask("DELETE", &format!("/issuers?url={url}"), &[], None).await.status, 204);
+    }
+    assert_eq!(found, [1, 1, 0, 0, 1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

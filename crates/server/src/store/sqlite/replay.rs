@@ -44,14 +44,17 @@ struct Known {
     table: Table,
 }
 
+/// The number of a use, and whose it was: that tells two lists apart.
+type Place = (i64, Option<IdTokenKey>);
+
 /// The uses of one transaction.
 pub(super) struct Uses<'a> {
     transaction: &'a Transaction<'a>,
     memory: &'a ReplayMemory,
     /// Up to here, uses may have been forgotten.
     horizon: i64,
-    /// The last number before.
-    before: i64,
+    /// The last use before.
+    before: Place,
     /// Those of this transaction, in order, which nobody else knows before it is committed,
     added: Vec<(IdTokenKey, Entry)>,
     /// and where the last of each id token is among them.
@@ -60,7 +63,7 @@ pub(super) struct Uses<'a> {
 
 /// What a transaction added. Once it is committed, whoever wrote it need not read it.
 pub(super) struct Added {
-    before: i64,
+    before: Place,
     uses: Vec<(IdTokenKey, Entry)>,
 }
 
@@ -94,9 +97,14 @@ impl ReplayMemory {
     /// Reads what was committed since the last time, by whichever process.
     pub(super) fn catch_up(&self, connection: &Connection) -> Result<(), StoreError> {
         let begun = Instant::now();
-        while self.lock().read_some(connection)? >= SOME {}
-        self.lock().read_at = Some(begun);
-        Ok(())
+        loop {
+            let mut known = self.lock();
+            if known.read_some(connection)? < SOME {
+                // While nobody else can have begun anew.
+                known.read_at = known.read_at.max(Some(begun));
+                return Ok(());
+            }
+        }
     }
 
     /// For a transaction that holds the write lock.
@@ -106,15 +114,15 @@ impl ReplayMemory {
         let horizon = statement.query_row([], |row| row.get(0))?;
         let mut known = self.lock();
         known.table.tidy(horizon);
-        let before = known.last;
+        let before = known.place();
         Ok(Uses { transaction, memory: self, horizon, before, added: Vec::new(), places: HashMap::new() })
     }
 
     /// Puts down what was committed, if nobody has read on meanwhile: then it is read like what others wrote.
     pub(super) fn committed(&self, added: Added) {
         let mut known = self.lock();
-        if known.last == added.before {
-            for (number, (id_token, entry)) in (added.before + 1..).zip(added.uses) {
+        if known.place() == added.before {
+            for (number, (id_token, entry)) in (known.last + 1..).zip(added.uses) {
                 known.put(number, id_token, entry);
             }
         }
@@ -173,6 +181,10 @@ impl Known {
         self.table.get(id_token).map_or(0, |entry| entry.exchanges)
     }
 
+    fn place(&self) -> Place {
+        (self.last, self.last_id_token)
+    }
+
     fn put(&mut self, number: i64, id_token: IdTokenKey, entry: Entry) {
         self.table.put(id_token, entry);
         (self.last, self.last_id_token) = (number, Some(id_token));
@@ -212,7 +224,7 @@ impl Uses<'_> {
 
     /// The number of the last use.
     pub(super) fn last(&self) -> i64 {
-        self.before + i64::try_from(self.added.len()).unwrap_or(i64::MAX)
+        self.before.0 + i64::try_from(self.added.len()).unwrap_or(i64::MAX)
     }
 
     /// What there is to put down once it is committed.
