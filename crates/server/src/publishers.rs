@@ -64,32 +64,26 @@ impl PublisherCache {
     ) -> Result<Arc<[Publisher]>, StoreError> {
         let key = about(resource, issuer);
         let Ok(read) = self.reads.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::default()));
-        read.read(async || self.read(resource, issuer, now).await).await
+        read.read(async || self.read(key, now).await).await
     }
 
     /// Reads them.
     ///
     /// Those that were made while the issuer had another preset are passed over: their conditions were checked against
     /// other meanings of its claims, and nothing would hold them to ids and events.
-    async fn read(
-        &self,
-        resource: &Resource,
-        issuer: &Issuer,
-        now: UnixTime,
-    ) -> Result<Arc<[Publisher]>, StoreError> {
-        let url = issuer.policy.issuer();
+    async fn read(&self, key: About, now: UnixTime) -> Result<Arc<[Publisher]>, StoreError> {
+        let (resource, url, provider) = &key;
         let (fitting, others): (Vec<Publisher>, Vec<Publisher>) = self
             .store
             .publishers_of(resource, url, now)
             .await?
             .into_iter()
-            .partition(|p| p.rules.provider() == issuer.provider);
+            .partition(|p| p.rules.provider() == *provider);
         for other in others {
-            let (made_for, now) = (other.rules.provider(), issuer.provider);
+            let (made_for, now) = (other.rules.provider(), provider);
             tracing::warn!(publisher = %other.id, %made_for, %now, "a publisher of another preset is passed over; make it again");
         }
         let publishers: Arc<[Publisher]> = fitting.into();
-        let key = about(resource, issuer);
         if publishers.is_empty() {
             // Strangers may ask for any name: what does not exist takes no room here.
             self.remembered.remove(&key);

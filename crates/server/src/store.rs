@@ -88,12 +88,6 @@ pub trait Store: Send + Sync {
     /// itself, not for a decision: what another process has just recorded may be missing for a second.
     async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError>;
 
-    /// How many tokens an id token has bought at the least, as far as that is known without asking: spares a signature for what
-    /// [`Store::record`] would refuse. Nothing is let in by it.
-    fn known_uses_of(&self, _id_token: &IdTokenKey) -> u32 {
-        0
-    }
-
     /// An exchange.
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError>;
 

@@ -100,11 +100,9 @@ impl Preset {
     pub fn recorded<'a>(&self, claims: &'a Claims) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
         let is_open = self.recorded_claims.is_empty();
         compared(self.recorded_claims, claims)
-            .filter(
-                move |(_, value, is_listed)| {
-                    if is_open { !value.is_object() && !value.is_array() } else { *is_listed }
-                },
-            )
+            .filter(move |(_, value, is_listed)| {
+                *is_listed || is_open && !value.is_object() && !value.is_array()
+            })
             .map(|(name, value, _)| (name, value))
     }
 

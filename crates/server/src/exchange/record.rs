@@ -27,7 +27,7 @@ const USUAL_CLAIMS: usize = 1024;
 pub(super) fn issued(
     id: &ExchangeId,
     grant: &Grant,
-    (token, id_token): (&VerifiedToken, IdTokenKey),
+    token: &VerifiedToken,
     issuer: &Issuer,
     status: StatusEntry,
     claims: &AccessTokenClaims,
@@ -44,7 +44,7 @@ pub(super) fn issued(
             revision: grant.revision(),
             learned: grant.learned().cloned(),
             issuer: token.issuer().clone(),
-            id_token,
+            id_token: IdTokenKey::of(token.issuer(), token.replay_key()),
             max_exchanges: issuer.max_exchanges,
             forget_at: token.expires_at() + LEEWAY,
             expires_at: claims.exp,

@@ -241,10 +241,6 @@ impl Store for SqliteStore {
         self.read(move |connection| replay.uses_of(connection, &id_token)).await
     }
 
-    fn known_uses_of(&self, id_token: &IdTokenKey) -> u32 {
-        self.replay.known_uses_of(id_token).unwrap_or_default()
-    }
-
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError> {
         let id = id.0.clone();
         self.read(move |connection| search::one(connection, &id)).await

@@ -36,15 +36,14 @@ pub(super) struct ReplayMemory(Mutex<Known>);
 /// What a process has read.
 #[derive(Debug, Default)]
 struct Known {
-    /// The number of the last use, and whose it was.
-    last: i64,
-    last_id_token: Option<IdTokenKey>,
+    /// The last use.
+    last: Place,
     /// When it was read to its end.
     read_at: Option<Instant>,
     table: Table,
 }
 
-/// The number of a use, and whose it was: that tells two lists apart.
+/// The number of a use, and whose it was: that tells two lists apart. 0 is before the first.
 type Place = (i64, Option<IdTokenKey>);
 
 /// The uses of one transaction.
@@ -53,18 +52,16 @@ pub(super) struct Uses<'a> {
     memory: &'a ReplayMemory,
     /// Up to here, uses may have been forgotten.
     horizon: i64,
-    /// The last use before.
-    before: Place,
-    /// Those of this transaction, in order, which nobody else knows before it is committed,
-    added: Vec<(IdTokenKey, Entry)>,
-    /// and where the last of each id token is among them.
-    places: HashMap<IdTokenKey, usize>,
+    /// Those of this transaction, which nobody else knows before it is committed.
+    added: Added,
 }
 
 /// What a transaction added. Once it is committed, whoever wrote it need not read it.
 pub(super) struct Added {
+    /// The last use before, and the last with these.
     before: Place,
-    uses: Vec<(IdTokenKey, Entry)>,
+    last: Place,
+    id_tokens: HashMap<IdTokenKey, Entry>,
 }
 
 /// What came of an attempt to use an id token.
@@ -114,17 +111,18 @@ impl ReplayMemory {
         let horizon = statement.query_row([], |row| row.get(0))?;
         let mut known = self.lock();
         known.table.tidy(horizon);
-        let before = known.place();
-        Ok(Uses { transaction, memory: self, horizon, before, added: Vec::new(), places: HashMap::new() })
+        let added = Added { before: known.last, last: known.last, id_tokens: HashMap::new() };
+        Ok(Uses { transaction, memory: self, horizon, added })
     }
 
     /// Puts down what was committed, if nobody has read on meanwhile: then it is read like what others wrote.
     pub(super) fn committed(&self, added: Added) {
         let mut known = self.lock();
-        if known.place() == added.before {
-            for (number, (id_token, entry)) in (known.last + 1..).zip(added.uses) {
-                known.put(number, id_token, entry);
+        if known.last == added.before {
+            for (id_token, entry) in added.id_tokens {
+                known.table.put(id_token, entry);
             }
+            known.last = added.last;
         }
     }
 
@@ -155,22 +153,23 @@ impl Known {
             "SELECT number, id_token, exchanges, forget_at FROM used_id_tokens WHERE number >= ?1 ORDER BY number LIMIT ?2",
         )?;
         // And the last again, by which the list is recognised; where that is gone, one more.
-        let mut rows = statement.query(params![self.last, SOME + 1])?;
+        let mut rows = statement.query(params![self.last.0, SOME + 1])?;
         let (mut seen, mut read) = (0, 0);
         while let Some(row) = rows.next()? {
             let (number, id_token) = (row.get(0)?, IdTokenKey::from_bytes(row.get(1)?));
             seen += 1;
-            if number == self.last {
-                if self.last_id_token != Some(id_token) {
+            if number == self.last.0 {
+                if self.last.1 != Some(id_token) {
                     return Ok(self.begin_anew());
                 }
                 continue;
             }
-            self.put(number, id_token, Entry { exchanges: row.get(2)?, forget_at: row.get(3)? });
+            self.table.put(id_token, Entry { exchanges: row.get(2)?, forget_at: row.get(3)? });
+            self.last = (number, Some(id_token));
             read += 1;
         }
         // There is always one, if there ever was.
-        Ok(if seen == 0 && self.last > 0 { self.begin_anew() } else { read })
+        Ok(if seen == 0 && self.last.0 > 0 { self.begin_anew() } else { read })
     }
 
     fn is_fresh(&self) -> bool {
@@ -179,15 +178,6 @@ impl Known {
 
     fn uses_of(&self, id_token: &IdTokenKey) -> u32 {
         self.table.get(id_token).map_or(0, |entry| entry.exchanges)
-    }
-
-    fn place(&self) -> Place {
-        (self.last, self.last_id_token)
-    }
-
-    fn put(&mut self, number: i64, id_token: IdTokenKey, entry: Entry) {
-        self.table.put(id_token, entry);
-        (self.last, self.last_id_token) = (number, Some(id_token));
     }
 
     /// Forgets everything, for the list is another, and has the caller read on.
@@ -205,8 +195,7 @@ impl Uses<'_> {
         if forget_at < self.horizon {
             return Ok(Attempt::Forgotten);
         }
-        let added = self.places.get(&id_token).and_then(|place| self.added.get(*place));
-        let added = added.map(|(_, entry)| *entry);
+        let added = self.added.id_tokens.get(&id_token).copied();
         let before = added.or_else(|| self.memory.lock().table.get(&id_token)).unwrap_or_default();
         if before.exchanges >= issuance.max_exchanges {
             return Ok(Attempt::NoneLeft);
@@ -217,19 +206,19 @@ impl Uses<'_> {
         )?;
         let number = self.last() + 1;
         statement.execute(params![number, id_token.as_bytes(), entry.exchanges, entry.forget_at])?;
-        self.places.insert(id_token, self.added.len());
-        self.added.push((id_token, entry));
+        self.added.last = (number, Some(id_token));
+        self.added.id_tokens.insert(id_token, entry);
         Ok(Attempt::Counted)
     }
 
     /// The number of the last use.
     pub(super) fn last(&self) -> i64 {
-        self.before.0 + i64::try_from(self.added.len()).unwrap_or(i64::MAX)
+        self.added.last.0
     }
 
     /// What there is to put down once it is committed.
     pub(super) fn added(self) -> Added {
-        Added { before: self.before, uses: self.added }
+        self.added
     }
 }
 
