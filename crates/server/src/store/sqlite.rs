@@ -1,14 +1,14 @@
 //! The embedded store: one SQLite file in WAL mode, one thread that writes, connections that read.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_core::publisher::PublisherId;
 use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
-use rusqlite::{Connection, Transaction};
-use tokio::sync::{Semaphore, oneshot};
+use rusqlite::Transaction;
+use tokio::sync::oneshot;
 
 mod admin_tokens;
 mod audit;
@@ -23,6 +23,7 @@ mod issuers;
 mod journal;
 mod keys;
 mod publishers;
+mod readers;
 mod replay;
 mod schema;
 mod search;
@@ -39,25 +40,19 @@ use crate::admin::AdminToken;
 use changes::Stop;
 use checkpoint::Checkpoints;
 use journal::Journal;
+use readers::Readers;
 use replay::ReplayMemory;
 pub(super) use schema::BUSY_TIMEOUT;
 use writer::{Job, Writer};
 
 /// SQLite behind [`Store`]. Durable when it answers: `synchronous = FULL`.
 pub struct SqliteStore {
-    path: PathBuf,
     writer: Writer,
     batches: Arc<Batches>,
     replay: Arc<ReplayMemory>,
-    readers: Mutex<Vec<Connection>>,
-    reading: Arc<Semaphore>,
-    searching: Arc<Semaphore>,
+    readers: Readers,
 }
 
-/// Queries at once: more would only open more connections to the same disk.
-const READERS: usize = 4;
-/// Of lists and searches, which can take long: exchanges do not wait for them.
-const SEARCHERS: usize = 2;
 /// How long an exchange waits to be recorded.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What one call of `tidy` removes of each kind at most.
@@ -79,51 +74,11 @@ impl SqliteStore {
         let (batches, replay) = (Arc::<Batches>::default(), Arc::<ReplayMemory>::default());
         let checkpoints = Checkpoints::start(path)?;
         Ok(Self {
-            path: path.to_owned(),
             writer: Writer::start(connection, checkpoints, Arc::clone(&batches), Arc::clone(&replay))?,
             batches,
             replay,
-            readers: Mutex::default(),
-            reading: Arc::new(Semaphore::new(READERS)),
-            searching: Arc::new(Semaphore::new(SEARCHERS)),
+            readers: Readers::new(path),
         })
-    }
-
-    /// Runs a query on a connection of its own, away from the async threads.
-    async fn read<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.read_among(&self.reading, query).await
-    }
-
-    /// The same for what can take long: only so many at once, and nobody else waits for them.
-    async fn search<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.read_among(&self.searching, query).await
-    }
-
-    async fn read_among<T: Send + 'static>(
-        &self,
-        places: &Arc<Semaphore>,
-        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let permit = Arc::clone(places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        let idle = self.readers.lock().map_err(|_| StoreError::Closed)?.pop();
-        let path = self.path.clone();
-        let work = move || {
-            let connection = idle.map_or_else(|| file::open_reader(&path), Ok)?;
-            let answer = query(&connection);
-            // Held until here, also if whoever asked has gone meanwhile.
-            drop(permit);
-            Ok::<_, StoreError>((connection, answer))
-        };
-        let (connection, answer) =
-            tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)??;
-        self.readers.lock().map_err(|_| StoreError::Closed)?.push(connection);
-        answer
     }
 
     /// Runs a change in a transaction of its own on the writing thread.
@@ -171,12 +126,12 @@ impl Store for SqliteStore {
         now: UnixTime,
     ) -> Result<Vec<Publisher>, StoreError> {
         let (resource, issuer) = (resource.to_string(), issuer.to_string());
-        self.read(move |connection| publishers::of(connection, &resource, &issuer, now)).await
+        self.readers.read(move |connection| publishers::of(connection, &resource, &issuer, now)).await
     }
 
     async fn publisher(&self, id: &PublisherId) -> Result<Option<ListedPublisher>, StoreError> {
         let id = id.clone();
-        self.read(move |connection| publishers::one(connection, &id)).await
+        self.readers.read(move |connection| publishers::one(connection, &id)).await
     }
 
     async fn publishers(
@@ -185,7 +140,7 @@ impl Store for SqliteStore {
         page: &Page,
     ) -> Result<Part<ListedPublisher>, StoreError> {
         let (filter, page) = (filter.clone(), page.clone());
-        self.search(move |connection| publishers::list(connection, &filter, &page)).await
+        self.readers.search(move |connection| publishers::list(connection, &filter, &page)).await
     }
 
     async fn change_publishers(
@@ -220,7 +175,7 @@ impl Store for SqliteStore {
         once: &IdempotencyKey,
     ) -> Result<Option<Result<Vec<ListedPublisher>, Conflict>>, StoreError> {
         let (author, once) = (author.clone(), once.clone());
-        self.read(move |connection| changes::repeated(connection, &author, &once)).await
+        self.readers.read(move |connection| changes::repeated(connection, &author, &once)).await
     }
 
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
@@ -238,12 +193,12 @@ impl Store for SqliteStore {
             return Ok(uses);
         }
         let (id_token, replay) = (*id_token, Arc::clone(&self.replay));
-        self.read(move |connection| replay.uses_of(connection, &id_token)).await
+        self.readers.read(move |connection| replay.uses_of(connection, &id_token)).await
     }
 
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError> {
         let id = id.0.clone();
-        self.read(move |connection| search::one(connection, &id)).await
+        self.readers.read(move |connection| search::one(connection, &id)).await
     }
 
     async fn exchanges(
@@ -252,12 +207,12 @@ impl Store for SqliteStore {
         page: &Page,
     ) -> Result<Part<RecordedExchange>, StoreError> {
         let (filter, page) = (filter.clone(), page.clone());
-        self.search(move |connection| search::all(connection, &filter, &page)).await
+        self.readers.search(move |connection| search::all(connection, &filter, &page)).await
     }
 
     async fn is_live(&self, token: &ExchangeId) -> Result<bool, StoreError> {
         let id = token.0.clone();
-        self.read(move |connection| exchanges::is_live(connection, &id)).await
+        self.readers.read(move |connection| exchanges::is_live(connection, &id)).await
     }
 
     async fn revoke_token(&self, token: &ExchangeId, author: &Author) -> Result<bool, StoreError> {
@@ -270,12 +225,12 @@ impl Store for SqliteStore {
 
     async fn count_live(&self, from: &ExchangeId, at: UnixTime) -> Result<LiveTokens, StoreError> {
         let from = from.0.clone();
-        self.search(move |connection| exchanges::count_live(connection, &from, at)).await
+        self.readers.search(move |connection| exchanges::count_live(connection, &from, at)).await
     }
 
     async fn revoked_in(&self, status_list: &str) -> Result<Vec<u32>, StoreError> {
         let list = status_list.to_owned();
-        self.read(move |connection| exchanges::revoked_in(connection, &list)).await
+        self.readers.read(move |connection| exchanges::revoked_in(connection, &list)).await
     }
 
     async fn add_admin_token(&self, token: AdminToken, author: &Author) -> Result<(), StoreError> {
@@ -286,7 +241,7 @@ impl Store for SqliteStore {
     }
 
     async fn admin_tokens(&self) -> Result<Vec<AdminToken>, StoreError> {
-        self.read(admin_tokens::list).await
+        self.readers.read(admin_tokens::list).await
     }
 
     async fn use_admin_token(
@@ -295,7 +250,8 @@ impl Store for SqliteStore {
         now: UnixTime,
     ) -> Result<Option<AdminToken>, StoreError> {
         let hash = *hash;
-        let Some(token) = self.read(move |connection| admin_tokens::find(connection, &hash, now)).await?
+        let Some(token) =
+            self.readers.read(move |connection| admin_tokens::find(connection, &hash, now)).await?
         else {
             return Ok(None);
         };
@@ -320,7 +276,7 @@ impl Store for SqliteStore {
     }
 
     async fn signing_keys(&self) -> Result<Vec<SealedKey>, StoreError> {
-        self.read(keys::all).await
+        self.readers.read(keys::all).await
     }
 
     async fn add_signing_key(
@@ -345,7 +301,7 @@ impl Store for SqliteStore {
     }
 
     async fn issuers(&self) -> Result<Vec<StoredIssuer>, StoreError> {
-        self.read(issuers::all).await
+        self.readers.read(issuers::all).await
     }
 
     async fn add_issuer(&self, issuer: StoredIssuer, author: &Author) -> Result<bool, StoreError> {
@@ -378,14 +334,14 @@ impl Store for SqliteStore {
 
     async fn changes(&self, filter: &ChangeFilter, page: &Page) -> Result<Part<Change>, StoreError> {
         let (filter, page) = (filter.clone(), page.clone());
-        self.search(move |connection| audit::changes(connection, &filter, &page)).await
+        self.readers.search(move |connection| audit::changes(connection, &filter, &page)).await
     }
 
     async fn verify_audit_log(
         &self,
         noted: Vec<ChainHead>,
     ) -> Result<Result<Verified, ChainBreak>, StoreError> {
-        self.search(move |connection| audit::verify(connection, &noted)).await
+        self.readers.search(move |connection| audit::verify(connection, &noted)).await
     }
 
     async fn tidy(&self, author: &Author, keep_since: Option<UnixTime>) -> Result<bool, StoreError> {

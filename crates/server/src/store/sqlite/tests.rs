@@ -1,5 +1,6 @@
 //! Who waits for whom.
 
+use super::readers::{READERS, SEARCHERS};
 use super::*;
 use crate::store::exchange::refused;
 
@@ -15,7 +16,7 @@ async fn exchanges_and_lists_do_not_wait_for_each_other() {
     let (now, page) = (UnixTime::from_seconds(1_800_000_000), Page::first(1));
     let (resource, issuer) = ("acme/model".parse().unwrap(), "https://ci.example.com".parse().unwrap());
 
-    let searching = store.searching.acquire_many(number(SEARCHERS)).await.unwrap();
+    let searching = store.readers.searching.acquire_many(number(SEARCHERS)).await.unwrap();
     let exchange = async {
         store.publishers_of(&resource, &issuer, now).await.unwrap();
         store.is_live(&ExchangeId("x".to_owned())).await.unwrap();
@@ -24,7 +25,7 @@ async fn exchanges_and_lists_do_not_wait_for_each_other() {
     tokio::time::timeout(LONG, exchange).await.unwrap();
     drop(searching);
 
-    let reading = store.reading.acquire_many(number(READERS)).await.unwrap();
+    let reading = store.readers.reading.acquire_many(number(READERS)).await.unwrap();
     let lists = async {
         store.publishers(&PublisherFilter::default(), &page).await.unwrap();
         store.exchanges(&ExchangeFilter::default(), &page).await.unwrap();
