@@ -123,6 +123,9 @@ impl From<tokio_postgres::Error> for StoreError {
 /// `statement_completion_unknown` is of the class of races and is none: nobody knows what was done, as when a connection
 /// breaks. Before the commit nothing was, so it is tried again elsewhere; what it means at the commit, see
 /// [`Session::commit`](super::session::Session::commit).
+///
+/// `in_failed_sql_transaction` is never the cause: another statement of the transaction failed, and its answer may be looked at
+/// later where they are sent together. Nothing was done; made again, the transaction goes through or says what it was.
 fn fault(state: &SqlState) -> Fault {
     let is_over = [&SqlState::ADMIN_SHUTDOWN, &SqlState::CRASH_SHUTDOWN, &SqlState::CANNOT_CONNECT_NOW]
         .contains(&state);
@@ -130,6 +133,7 @@ fn fault(state: &SqlState) -> Fault {
         _ if state == &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN => Fault::Connection,
         Some("22" | "23") => Fault::Row,
         Some("40") => Fault::Race,
+        _ if state == &SqlState::IN_FAILED_SQL_TRANSACTION => Fault::Race,
         Some("08") => Fault::Connection,
         // Not a full disk, which is none the less full on another connection.
         _ if state == &SqlState::TOO_MANY_CONNECTIONS => Fault::Connection,
@@ -148,6 +152,7 @@ mod tests {
         for (code, expected) in [
             ("40001", Fault::Race),
             ("40P01", Fault::Race),
+            ("25P02", Fault::Race),
             ("40003", Fault::Connection),
             ("23505", Fault::Row),
             ("22003", Fault::Row),
