@@ -234,6 +234,14 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
+    /// The file is not where it was.
+    #[error(
+        "the database {path} was moved, removed or replaced while it was in use; put it back, or restart the server on what is there now"
+    )]
+    Moved {
+        /// The file.
+        path: String,
+    },
     /// The folder or file cannot be made.
     #[error("cannot open the database {path}")]
     Open {

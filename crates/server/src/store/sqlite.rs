@@ -70,15 +70,12 @@ impl SqliteStore {
 
     /// Opens the file, makes it if there is none (readable by its owner only), and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = file::open(path)?;
+        let (connection, file) = file::open(path)?;
         let (batches, replay) = (Arc::<Batches>::default(), Arc::<ReplayMemory>::default());
         let checkpoints = Checkpoints::start(path)?;
-        Ok(Self {
-            writer: Writer::start(connection, checkpoints, Arc::clone(&batches), Arc::clone(&replay))?,
-            batches,
-            replay,
-            readers: Readers::new(path),
-        })
+        let readers = Readers::new(file.clone());
+        let writer = Writer::start(connection, file, checkpoints, Arc::clone(&batches), Arc::clone(&replay))?;
+        Ok(Self { writer, batches, replay, readers })
     }
 
     /// Runs a change in a transaction of its own on the writing thread.

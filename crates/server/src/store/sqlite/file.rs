@@ -1,7 +1,7 @@
 //! The file of the database.
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{File, Metadata};
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -9,30 +9,63 @@ use super::schema::{self, BUSY_TIMEOUT};
 use crate::store::StoreError;
 use crate::store::database_error::{DatabaseError, Fault};
 
+/// The file that was opened, wherever it is by now.
+#[derive(Clone)]
+pub(super) struct OpenFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl OpenFile {
+    /// Whether it is still the one at its path. What is written to a file that was moved away is lost for whoever starts on
+    /// the one that took its place: id tokens that were used could be used again.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let there = std::fs::metadata(&self.path);
+        if there.is_ok_and(|metadata| identity(&metadata) == self.identity) {
+            return Ok(());
+        }
+        Err(StoreError::Moved { path: self.path.display().to_string() })
+    }
+
+    /// A connection that only reads.
+    pub(super) fn reader(&self) -> Result<Connection, StoreError> {
+        self.check()?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(connection)
+    }
+}
+
+/// The device and the number of a file on it, by which a file is known; `None` where files that are open cannot be moved.
+fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        Some((metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        None
+    }
+}
+
 /// Opens the file, makes it if there is none (readable by its owner only), and brings its schema up to date.
-pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open(path: &Path) -> Result<(Connection, OpenFile), StoreError> {
     let failed = |source| StoreError::Open { path: path.display().to_string(), source };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         create_private_folder(folder).map_err(failed)?;
     }
-    create_private_file(path).map_err(failed)?;
+    let file = create_private_file(path).and_then(|file| file.metadata()).map_err(failed)?;
+    let file = OpenFile { path: path.to_owned(), identity: identity(&file) };
     // Of processes that start at once, one sets the file up and the others wait.
     let lock = create_private_file(&path.with_extension("lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
     let mut connection = Connection::open(path)?;
     schema::prepare(&mut connection)?;
     drop(lock);
-    Ok(connection)
-}
-
-/// A connection that only reads.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(connection)
+    Ok((connection, file))
 }
 
 fn create_private_folder(folder: &Path) -> std::io::Result<()> {

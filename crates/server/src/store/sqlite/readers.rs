@@ -1,12 +1,11 @@
 //! Connections that read.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::file;
+use super::file::OpenFile;
 use crate::store::StoreError;
 
 /// Queries at once: more would only open more connections to the same disk.
@@ -16,16 +15,16 @@ pub(super) const SEARCHERS: usize = 2;
 
 /// Opens connections as they are needed, and keeps them.
 pub(super) struct Readers {
-    path: PathBuf,
+    file: OpenFile,
     idle: Mutex<Vec<Connection>>,
     pub(super) reading: Arc<Semaphore>,
     pub(super) searching: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(file: OpenFile) -> Self {
         Self {
-            path: path.to_owned(),
+            file,
             idle: Mutex::default(),
             reading: Arc::new(Semaphore::new(READERS)),
             searching: Arc::new(Semaphore::new(SEARCHERS)),
@@ -55,9 +54,10 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let permit = Arc::clone(places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let idle = self.idle.lock().map_err(|_| StoreError::Closed)?.pop();
-        let path = self.path.clone();
+        let file = self.file.clone();
         let work = move || {
-            let connection = idle.map_or_else(|| file::open_reader(&path), Ok)?;
+            let connection = idle.map_or_else(|| file.reader(), Ok)?;
+            file.check()?;
             let answer = query(&connection);
             // Held until here, also if whoever asked has gone meanwhile.
             drop(permit);

@@ -2,6 +2,7 @@
 
 use super::readers::{READERS, SEARCHERS};
 use super::*;
+use crate::store::Actor;
 use crate::store::exchange::refused;
 
 fn number(of: usize) -> u32 {
@@ -53,4 +54,30 @@ async fn one_that_waits_too_long_says_that_the_database_is_slow_and_not_busy() {
     let id = |id: &str| ExchangeId(id.to_owned());
     assert!(store.exchange(&id("slow")).await.unwrap().is_none());
     assert!(store.exchange(&id("next")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn invariant_1_a_file_that_is_not_in_its_place_takes_nothing_and_says_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, elsewhere) = (folder.path().join("store.db"), folder.path().join("elsewhere.db"));
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.record(refused("before")).await.unwrap(), Verdict::Recorded);
+    let says_so = |error: StoreError| assert!(error.to_string().contains("moved, removed or replaced"), "{error}");
+    let (actor, at) = (Actor::Server, UnixTime::from_seconds(1_800_000_000));
+    let author = Author { actor, at, request: ExchangeId("request".to_owned()) };
+    for replaced in [false, true] {
+        std::fs::rename(&path, &elsewhere).unwrap();
+        if replaced {
+            // As who restores a copy under a running server does.
+            std::fs::copy(&elsewhere, &path).unwrap();
+        }
+        says_so(store.record(refused("meanwhile")).await.unwrap_err());
+        says_so(store.exchange(&ExchangeId("before".to_owned())).await.unwrap_err());
+        says_so(store.revoke_token(&ExchangeId("before".to_owned()), &author).await.unwrap_err());
+        std::fs::rename(&elsewhere, &path).unwrap();
+    }
+    // Put back, it goes on.
+    assert_eq!(store.record(refused("after")).await.unwrap(), Verdict::Recorded);
+    assert!(store.exchange(&ExchangeId("meanwhile".to_owned())).await.unwrap().is_none());
+    assert!(store.exchange(&ExchangeId("before".to_owned())).await.unwrap().is_some());
 }

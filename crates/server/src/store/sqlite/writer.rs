@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
 use super::checkpoint::Checkpoints;
+use super::file::OpenFile;
 use super::replay::{ReplayMemory, Sweep};
 use crate::store::batches::Batches;
 use crate::store::database_error::Fault;
@@ -56,6 +57,7 @@ impl Job {
 impl Writer {
     pub(super) fn start(
         connection: Connection,
+        file: OpenFile,
         checkpoints: Checkpoints,
         batches: Arc<Batches>,
         replay: Arc<ReplayMemory>,
@@ -64,7 +66,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || {
-                run(Ledger { connection, replay, sweep: Sweep::default(), batches }, checkpoints, queue);
+                run(Ledger { connection, file, replay, sweep: Sweep::default(), batches }, checkpoints, queue);
             })
             .map_err(|source| StoreError::Open { path: "the ledger's thread".to_owned(), source })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -91,6 +93,7 @@ impl Drop for Writer {
 /// What the thread writes with.
 struct Ledger {
     connection: Connection,
+    file: OpenFile,
     replay: Arc<ReplayMemory>,
     sweep: Sweep,
     batches: Arc<Batches>,
@@ -102,7 +105,7 @@ fn run(mut ledger: Ledger, mut checkpoints: Checkpoints, mut queue: mpsc::Receiv
     let mut postponed = None;
     while let Some(job) = postponed.take().or_else(|| queue.blocking_recv()) {
         match job {
-            Job::Change(change) => change(begin(&mut ledger.connection)),
+            Job::Change(change) => change(begin(&mut ledger.connection, &ledger.file)),
             Job::Record(exchange, reply) => {
                 batch.push((exchange, reply));
                 postponed = fill(&mut batch, &mut queue);
@@ -150,7 +153,8 @@ fn take(batch: &mut Vec<(Box<Exchange>, Reply)>, queue: &mut mpsc::Receiver<Job>
     None
 }
 
-fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+fn begin<'a>(connection: &'a mut Connection, file: &OpenFile) -> Result<Transaction<'a>, StoreError> {
+    file.check()?;
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
@@ -190,7 +194,7 @@ impl Ledger {
         exchanges: impl ExactSizeIterator<Item = &'a Exchange>,
     ) -> Result<Vec<Verdict>, StoreError> {
         self.replay.refresh(&self.connection)?;
-        let transaction = begin(&mut self.connection)?;
+        let transaction = begin(&mut self.connection, &self.file)?;
         let mut batch = Batch::begin(&transaction, &self.replay)?;
         let mut verdicts = Vec::with_capacity(exchanges.len());
         for exchange in exchanges {
