@@ -57,7 +57,9 @@ impl Environment {
 
     fn install(&self, workspace: &Workspace) -> Result {
         let folder = self.folder(workspace);
-        if is_current(&folder, self.requirements) {
+        // Its programs name the folder that they were installed in: where that was moved, they are installed again.
+        let installed = format!("{}\n{}", folder.display(), self.requirements);
+        if is_current(&folder, &installed) {
             return Ok(());
         }
         step(&format!("install {} into target/tools/{}", self.content, self.folder), || {
@@ -72,7 +74,7 @@ impl Environment {
             let mut pip = Command::new(folder.join("bin/python"));
             pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
             run(pip.arg(workspace.root.join("xtask").join(self.file)))?;
-            mark_current(&folder, self.requirements)
+            mark_current(&folder, &installed)
         })
     }
 }
