@@ -62,7 +62,8 @@ async fn invariant_1_a_file_that_is_not_in_its_place_takes_nothing_and_says_noth
     let (path, elsewhere) = (folder.path().join("store.db"), folder.path().join("elsewhere.db"));
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(store.record(refused("before")).await.unwrap(), Verdict::Recorded);
-    let says_so = |error: StoreError| assert!(error.to_string().contains("moved, removed or replaced"), "{error}");
+    let says_so =
+        |error: StoreError| assert!(error.to_string().contains("moved, removed or replaced"), "{error}");
     let (actor, at) = (Actor::Server, UnixTime::from_seconds(1_800_000_000));
     let author = Author { actor, at, request: ExchangeId("request".to_owned()) };
     for replaced in [false, true] {

@@ -66,7 +66,11 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || {
-                run(Ledger { connection, file, replay, sweep: Sweep::default(), batches }, checkpoints, queue);
+                run(
+                    Ledger { connection, file, replay, sweep: Sweep::default(), batches },
+                    checkpoints,
+                    queue,
+                );
             })
             .map_err(|source| StoreError::Open { path: "the ledger's thread".to_owned(), source })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
