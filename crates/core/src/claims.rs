@@ -7,30 +7,55 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::json::{JsonError, strict_object};
+
 /// The claims of a token, by name.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Claims(Map<String, Value>);
+#[derive(Clone)]
+pub struct Claims {
+    members: Map<String, Value>,
+    /// What they were read from.
+    text: Option<Vec<u8>>,
+}
+
+/// Claims that nobody reads for a while: one piece of memory, where the members are a hundred.
+#[derive(Clone)]
+pub(crate) enum FoldedClaims {
+    /// What they were read from.
+    Text(Vec<u8>),
+    /// There is no text that they were read from.
+    Members(Map<String, Value>),
+}
 
 impl Claims {
     /// Wraps the members of a JWT's payload.
     pub fn new(members: Map<String, Value>) -> Self {
-        Self(members)
+        Self { members, text: None }
+    }
+
+    /// Reads a JWT's payload, as strictly as [`strict_object`].
+    pub fn read(payload: Vec<u8>) -> Result<Self, JsonError> {
+        Ok(Self { members: strict_object(&payload)?, text: Some(payload) })
+    }
+
+    /// Keeps what they can be read from again.
+    pub(crate) fn fold(self) -> FoldedClaims {
+        self.text.map_or(FoldedClaims::Members(self.members), FoldedClaims::Text)
     }
 
     /// The claim if it is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
+        self.members.get(name)?.as_str()
     }
 
     /// The claim whatever it is.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        self.members.get(name)
     }
 
     /// The value that a JSON Pointer leads to.
     pub fn at(&self, pointer: &JsonPointer) -> Option<&Value> {
         let (first, rest) = pointer.0.split_first()?;
-        rest.iter().try_fold(self.0.get(first)?, |value, token| match value {
+        rest.iter().try_fold(self.members.get(first)?, |value, token| match value {
             Value::Object(members) => members.get(token),
             Value::Array(elements) => elements.get(array_index(token)?),
             _ => None,
@@ -39,19 +64,41 @@ impl Claims {
 
     /// All claims, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.members.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// The names of all claims, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.members.keys().map(String::as_str)
     }
 
     /// The members, for a record.
     pub fn as_map(&self) -> &Map<String, Value> {
-        &self.0
+        &self.members
+    }
+
+    /// The members, for whoever reads them in another form.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.members
     }
 }
+
+impl FoldedClaims {
+    pub(crate) fn unfold(self) -> Result<Claims, JsonError> {
+        match self {
+            Self::Text(text) => Claims::read(text),
+            Self::Members(members) => Ok(Claims::new(members)),
+        }
+    }
+}
+
+impl PartialEq for Claims {
+    fn eq(&self, other: &Self) -> bool {
+        self.members == other.members
+    }
+}
+
+impl Eq for Claims {}
 
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -39,4 +39,4 @@ pub use resource::Resource;
 pub use secret::{AccessToken, IdToken};
 pub use statement::Statement;
 pub use time::UnixTime;
-pub use verified::{ReplayKey, VerifiedToken};
+pub use verified::{FoldedToken, ReplayKey, VerifiedToken};

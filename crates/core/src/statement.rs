@@ -24,6 +24,10 @@ impl Statement {
         &self.issuer
     }
 
+    pub(crate) fn into_parts(self) -> (IssuerUrl, Claims) {
+        (self.issuer, self.claims)
+    }
+
     /// All claims, the registered ones included.
     pub fn claims(&self) -> &Claims {
         &self.claims

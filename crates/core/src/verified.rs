@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::claims::Claims;
+use crate::claims::{Claims, FoldedClaims};
 use crate::issuer::IssuerUrl;
+use crate::json::JsonError;
 use crate::statement::Statement;
 use crate::time::UnixTime;
 
@@ -31,6 +32,13 @@ impl VerifiedToken {
         claims: Claims,
     ) -> Self {
         Self { statement: Statement::new(issuer, claims), subject, expires_at, replay_key }
+    }
+
+    /// Puts it away until its claims are read again, which may be never.
+    pub fn fold(self) -> FoldedToken {
+        let Self { statement, subject, expires_at, replay_key } = self;
+        let (issuer, claims) = statement.into_parts();
+        FoldedToken { issuer, claims: claims.fold(), subject, expires_at, replay_key }
     }
 
     /// What it says, with nothing to vouch for it.
@@ -61,6 +69,31 @@ impl VerifiedToken {
     /// All claims, the registered ones included.
     pub fn claims(&self) -> &Claims {
         self.statement.claims()
+    }
+}
+
+/// A [`VerifiedToken`] that is put away: as much of a proof, and in a few pieces of memory, since its claims are the text that was
+/// signed. Exchanges that wait for the ledger are many, and what they keep meanwhile falls out of the processor's caches.
+pub struct FoldedToken {
+    issuer: IssuerUrl,
+    claims: FoldedClaims,
+    subject: String,
+    expires_at: UnixTime,
+    replay_key: ReplayKey,
+}
+
+impl FoldedToken {
+    /// The token as it was. Reads the claims again as they were read before, so it fails only where memory does.
+    pub fn unfold(self) -> Result<VerifiedToken, JsonError> {
+        let Self { issuer, claims, subject, expires_at, replay_key } = self;
+        let statement = Statement::new(issuer, claims.unfold()?);
+        Ok(VerifiedToken { statement, subject, expires_at, replay_key })
+    }
+}
+
+impl fmt::Debug for FoldedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FoldedToken").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 

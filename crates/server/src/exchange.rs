@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::access_token::{Actor, AuthorizationDetail};
+use countersign_core::json::JsonError;
 use countersign_core::time::LEEWAY;
 use countersign_core::token_exchange::{Scope, TokenRequest, TokenResponse};
 use countersign_core::{
-    AccessTokenClaims, Audience, Grant, IdToken, Permission, PublicUrl, Refusal, Resource, UnixTime,
-    VerifiedToken, decide,
+    AccessTokenClaims, Audience, FoldedToken, Grant, IdToken, Permission, PublicUrl, Refusal, Resource,
+    UnixTime, VerifiedToken, decide,
 };
-use countersign_verify::{UnverifiedToken, VerificationKey};
+use countersign_verify::{ParseError, UnverifiedToken, VerificationKey};
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -80,6 +81,12 @@ struct Verified<'a> {
     _place: SemaphorePermit<'a>,
 }
 
+/// The token as it was, to be read again.
+fn unfold(token: FoldedToken) -> Result<VerifiedToken, ExchangeError> {
+    let unreadable = |problem: JsonError| ParseError::Json { part: "payload", problem: problem.to_string() };
+    Ok(token.unfold().map_err(unreadable)?)
+}
+
 impl TokenExchange {
     /// A new id for a request, and for all that comes of it.
     pub fn fresh_id(&self) -> ExchangeId {
@@ -89,15 +96,16 @@ impl TokenExchange {
     /// Exchanges an id token for an access token, and has the outcome on record before it returns.
     pub async fn exchange(
         &self,
-        request: &TokenRequest,
+        request: TokenRequest,
         id: &ExchangeId,
     ) -> Result<TokenResponse, ExchangeError> {
+        let TokenRequest { subject_token, resource, scope } = request;
         let now = self.clock.now();
         let (started, mut issuer) = (Instant::now(), None);
         let span = tracing::trace_span!(target: TARGET, "exchange", outcome = Empty);
         let exchange = async {
-            match self.verify_and_issue(request, id, now, &mut issuer).await {
-                Err(error) => Err(self.put_on_record(error, request, issuer.as_deref(), id, now).await),
+            match self.verify_and_issue(subject_token, &resource, scope, id, now, &mut issuer).await {
+                Err(error) => Err(self.put_on_record(error, &resource, issuer.as_deref(), id, now).await),
                 token => token,
             }
         };
@@ -109,13 +117,16 @@ impl TokenExchange {
 
     async fn verify_and_issue(
         &self,
-        request: &TokenRequest,
+        id_token: IdToken,
+        resource: &Resource,
+        scope: Option<Scope>,
         id: &ExchangeId,
         now: UnixTime,
         noted: &mut Option<Arc<Issuer>>,
     ) -> Result<TokenResponse, ExchangeError> {
-        let Verified { token, issuer, _place } = self.verify(&request.subject_token, now, noted).await?;
-        self.decide_and_issue(request, &token, &issuer, id).await
+        let Verified { token, issuer, _place } = self.verify(&id_token, now, noted).await?;
+        drop(id_token);
+        self.decide_and_issue(resource, scope, token, &issuer, id).await
     }
 
     /// The way to a good token, for those who buy something with it and for those who only look: neither has a check that
@@ -165,22 +176,30 @@ impl TokenExchange {
     /// in between, the decision is made again on what it is now.
     async fn decide_and_issue(
         &self,
-        request: &TokenRequest,
-        token: &VerifiedToken,
+        resource: &Resource,
+        scope: Option<Scope>,
+        mut token: VerifiedToken,
         issuer: &Issuer,
         id: &ExchangeId,
     ) -> Result<TokenResponse, ExchangeError> {
-        let (resource, now) = (&request.resource, self.clock.now());
+        let now = self.clock.now();
         let (mut publishers, mut is_current) = self.publishers.remembered(resource, issuer, now).await?;
         for _ in 0..ATTEMPTS {
             let span = tracing::trace_span!(target: TARGET, "decide");
-            match span.in_scope(|| decide(resource, &publishers, token)) {
+            match span.in_scope(|| decide(resource, &publishers, &token)) {
                 Ok(grant) => {
-                    if let Some(issued) = self.issue(grant, request.scope, token, issuer, id).await? {
-                        return Ok(issued);
+                    let (exchange, issued) = self.sign(grant, scope, &token, issuer, id)?;
+                    // Exchanges that wait here are many: none keeps more than it needs.
+                    let folded = token.fold();
+                    match self.record(exchange).await? {
+                        Verdict::Recorded => return Ok(issued),
+                        Verdict::Replayed => return Err(ExchangeError::replayed(&unfold(folded)?, issuer)),
+                        Verdict::TooLate => return Err(ExchangeError::NothingLeft),
+                        Verdict::IssuerDisabled => return Err(ExchangeError::disabled(issuer)),
+                        Verdict::PublisherChanged => token = unfold(folded)?,
                     }
                 }
-                Err(refusal) if is_current => return Err(self.refused(refusal, token, issuer).await?),
+                Err(refusal) if is_current => return Err(self.refused(refusal, &token, issuer).await?),
                 Err(_) => {}
             }
             publishers = self.publishers.current(resource, issuer, now).await?;
@@ -210,15 +229,15 @@ impl TokenExchange {
         Ok(uses >= issuer.max_exchanges)
     }
 
-    /// Signs and records; `None` if the publisher has changed since the decision.
-    async fn issue(
+    /// Signs what the grant allows: what is to be recorded, and what is answered once it is.
+    fn sign(
         &self,
         grant: Grant,
         scope: Option<Scope>,
         token: &VerifiedToken,
         issuer: &Issuer,
         id: &ExchangeId,
-    ) -> Result<Option<TokenResponse>, ExchangeError> {
+    ) -> Result<(Exchange, TokenResponse), ExchangeError> {
         let grant = grant.narrowed_to(scope.map_or(Permission::Write, Scope::permission));
         // Read again: the issuer's keys and the store may have kept us waiting.
         let now = self.clock.now();
@@ -229,16 +248,9 @@ impl TokenExchange {
         let span = tracing::trace_span!(target: TARGET, "sign");
         let access_token =
             span.in_scope(|| self.signer.keys().sign(&claims, self.prefix(grant.resource())))?;
-        match self.record(record::issued(id, &grant, token, issuer, status, &claims)).await? {
-            Verdict::Recorded => {
-                let scope = scope.map(|_| grant.permission());
-                Ok(Some(TokenResponse::bearer(access_token, lifetime.as_secs(), scope)))
-            }
-            Verdict::Replayed => Err(ExchangeError::replayed(token, issuer)),
-            Verdict::TooLate => Err(ExchangeError::NothingLeft),
-            Verdict::PublisherChanged => Ok(None),
-            Verdict::IssuerDisabled => Err(ExchangeError::IssuerDisabled(token.issuer().to_string())),
-        }
+        let scope = scope.map(|_| grant.permission());
+        let issued = TokenResponse::bearer(access_token, lifetime.as_secs(), scope);
+        Ok((record::issued(id, &grant, token, issuer, status, &claims), issued))
     }
 
     /// Records an exchange, and measures how long that takes.
@@ -315,7 +327,7 @@ impl TokenExchange {
     async fn put_on_record(
         &self,
         error: ExchangeError,
-        request: &TokenRequest,
+        resource: &Resource,
         issuer: Option<&Issuer>,
         id: &ExchangeId,
         now: UnixTime,
@@ -328,12 +340,12 @@ impl TokenExchange {
             None => error.is_refusal() && self.sampler.admits_anybodys(now),
         };
         let recorded = if admitted {
-            self.record(record::refused(id, &error, &request.resource, now)).await.map(drop)
+            self.record(record::refused(id, &error, resource, now)).await.map(drop)
         } else {
             Ok(())
         };
         let error = recorded.err().map_or(error, ExchangeError::Store);
-        tracing::info!(%id, resource = %request.resource, outcome = error.code(), stored = admitted, reason = ?error.for_log(), "exchange refused");
+        tracing::info!(%id, %resource, outcome = error.code(), stored = admitted, reason = ?error.for_log(), "exchange refused");
         error
     }
 }

@@ -107,7 +107,7 @@ impl<Keys> AccessTokenVerifier<Keys> {
         key: &VerificationKey,
         now: UnixTime,
     ) -> Result<Verified, AccessTokenError> {
-        let claims = envelope.verify(key)?;
+        let claims = envelope.verify(key)?.into_map();
         let issuer = required_text(&claims, "iss")?;
         if issuer != self.issuer.as_str() {
             return Err(AccessTokenError::issuer(&self.issuer, issuer));

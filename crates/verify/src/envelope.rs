@@ -1,7 +1,7 @@
 //! The outside of a token: three parts, a header, a payload, a signature (RFC 7515 §3.1, compact serialization).
 
-use countersign_core::Algorithm;
-use countersign_core::json::strict_object;
+use countersign_core::json::{JsonError, strict_object};
+use countersign_core::{Algorithm, Claims};
 use serde_json::{Map, Value};
 
 use crate::base64url;
@@ -19,7 +19,7 @@ pub(crate) use header::{Header, TokenKind};
 pub(crate) struct Envelope<'token> {
     signed: &'token str,
     header: Header,
-    payload: Map<String, Value>,
+    payload: Claims,
     signature: Vec<u8>,
 }
 
@@ -33,8 +33,8 @@ impl<'token> Envelope<'token> {
         let (signed, header, payload, signature) = split(token)?;
         Ok(Self {
             signed,
-            header: Header::read(&object("header", header)?, kind)?,
-            payload: object("payload", payload)?,
+            header: Header::read(&part("header", header, |bytes| strict_object(&bytes))?, kind)?,
+            payload: part("payload", payload, Claims::read)?,
             signature: base64url::decode(signature).ok_or(ParseError::Encoding("signature"))?,
         })
     }
@@ -49,7 +49,7 @@ impl<'token> Envelope<'token> {
 
     /// The claims, unverified.
     pub(crate) fn payload(&self) -> &Map<String, Value> {
-        &self.payload
+        self.payload.as_map()
     }
 
     /// The bytes under the signature: header and payload in their one canonical encoding.
@@ -58,7 +58,7 @@ impl<'token> Envelope<'token> {
     }
 
     /// Checks the signature, and hands out the claims only if it is good.
-    pub(crate) fn verify(self, key: &VerificationKey) -> Result<Map<String, Value>, BadSignature> {
+    pub(crate) fn verify(self, key: &VerificationKey) -> Result<Claims, BadSignature> {
         key.verify(self.signed.as_bytes(), &self.signature)?;
         Ok(self.payload)
     }
@@ -72,7 +72,11 @@ fn split(token: &str) -> Result<(&str, &str, &str, &str), ParseError> {
     if payload.contains('.') { Err(parts()) } else { Ok((signed, header, payload, signature)) }
 }
 
-fn object(part: &'static str, text: &str) -> Result<Map<String, Value>, ParseError> {
+fn part<T>(
+    part: &'static str,
+    text: &str,
+    read: impl FnOnce(Vec<u8>) -> Result<T, JsonError>,
+) -> Result<T, ParseError> {
     let bytes = base64url::decode(text).ok_or(ParseError::Encoding(part))?;
-    strict_object(&bytes).map_err(|problem| ParseError::Json { part, problem: problem.to_string() })
+    read(bytes).map_err(|problem| ParseError::Json { part, problem: problem.to_string() })
 }

@@ -1,6 +1,6 @@
 //! Id tokens: from text to [`VerifiedToken`].
 
-use countersign_core::{Algorithm, Claims, IdToken, ReplayKey, UnixTime, VerifiedToken};
+use countersign_core::{Algorithm, IdToken, ReplayKey, UnixTime, VerifiedToken};
 
 use crate::envelope::{Envelope, ParseError, TokenKind};
 use crate::key::VerificationKey;
@@ -66,12 +66,13 @@ impl<'token> UnverifiedToken<'token> {
         if self.issuer != policy.issuer().as_str() {
             return Err(VerifyError::issuer(policy, &self.issuer));
         }
-        let times = Times::read(&claims)?;
+        let members = claims.as_map();
+        let times = Times::read(members)?;
         times.check(now)?;
         claims::check_durations(&times, policy, now)?;
-        claims::check_audience(claims.get("aud"), policy)?;
-        let subject = claims::subject(&claims)?;
-        let replay_key = match claims::token_id(&claims)? {
+        claims::check_audience(members.get("aud"), policy)?;
+        let subject = claims::subject(members)?;
+        let replay_key = match claims::token_id(members)? {
             Some(id) => ReplayKey::from_jti(id),
             None => hash_of(signed),
         };
@@ -80,7 +81,7 @@ impl<'token> UnverifiedToken<'token> {
             subject,
             times.expires_at,
             replay_key,
-            Claims::new(claims),
+            claims,
         ))
     }
 }

@@ -108,6 +108,10 @@ impl ExchangeError {
         Self::UnknownIssuer(iss.chars().take(200).collect())
     }
 
+    pub(super) fn disabled(issuer: &Issuer) -> Self {
+        Self::IssuerDisabled(issuer.policy.issuer().to_string())
+    }
+
     pub(super) fn refused(refusal: Refusal, token: &VerifiedToken, issuer: &Issuer) -> Self {
         Self::Refused(Box::new(Refused { refusal, run: Run::new(token, issuer) }))
     }

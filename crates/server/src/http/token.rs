@@ -25,7 +25,7 @@ pub(super) async fn exchange(
             return refusal;
         }
     };
-    match app.exchange.exchange(&request, &id).await {
+    match app.exchange.exchange(request, &id).await {
         Ok(issued) => answer(&issued),
         Err(refusal) => {
             let code = refusal.oauth(app.error_profile);

@@ -87,7 +87,7 @@ impl Published {
             return Err(BadSignature.into());
         }
         let key = keys.find(envelope.key_id(), envelope.algorithm()).await?;
-        Self::read(&envelope.verify(&key)?, url, issuer, now)
+        Self::read(envelope.verify(&key)?.as_map(), url, issuer, now)
     }
 
     fn read(

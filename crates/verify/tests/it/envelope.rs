@@ -20,6 +20,26 @@ fn the_valid_token_is_accepted() {
 }
 
 #[test]
+fn a_proof_that_was_put_away_is_the_same() {
+    let claims = Token::valid()
+        .claim("text", "\u{e9}\n\"\u{1f511}")
+        .claim("numbers", json!([1, -1, 1.5, u64::MAX, 1e300]))
+        .claim("deep", json!({"z": [null, true, {"a": {}}], "a": ""}));
+    let token = verify(&claims.signed()).unwrap();
+    let again = token.clone().fold().unfold().unwrap();
+    assert_eq!(again.statement(), token.statement());
+    assert_eq!(again.claims().names().collect::<Vec<_>>(), token.claims().names().collect::<Vec<_>>());
+    assert_eq!(
+        (again.issuer(), again.subject(), again.expires_at(), again.replay_key()),
+        (token.issuer(), token.subject(), token.expires_at(), token.replay_key())
+    );
+    // And once more: what was read again can be put away again.
+    assert_eq!(again.fold().unfold().unwrap().statement(), token.statement());
+    let folded = format!("{:?}", token.fold());
+    assert!(folded.contains("token.example.com") && !folded.contains("octo-org"), "{folded}");
+}
+
+#[test]
 fn every_algorithm_verifies_with_its_own_key() {
     for algorithm in Algorithm::ALL {
         let signer = crate::signer::Signer::new("key", algorithm);
