@@ -188,11 +188,11 @@ impl TokenExchange {
             let span = tracing::trace_span!(target: TARGET, "decide");
             match span.in_scope(|| decide(resource, &publishers, &token)) {
                 Ok(grant) => {
-                    let (exchange, issued) = self.sign(grant, scope, &token, issuer, id)?;
+                    let (exchange, answer) = self.sign(grant, scope, &token, issuer, id)?;
                     // Exchanges that wait here are many: none keeps more than it needs.
                     let folded = token.fold();
                     match self.record(exchange).await? {
-                        Verdict::Recorded => return Ok(issued),
+                        Verdict::Recorded => return Ok(answer),
                         Verdict::Replayed => return Err(ExchangeError::replayed(&unfold(folded)?, issuer)),
                         Verdict::TooLate => return Err(ExchangeError::NothingLeft),
                         Verdict::IssuerDisabled => return Err(ExchangeError::disabled(issuer)),
@@ -249,8 +249,8 @@ impl TokenExchange {
         let access_token =
             span.in_scope(|| self.signer.keys().sign(&claims, self.prefix(grant.resource())))?;
         let scope = scope.map(|_| grant.permission());
-        let issued = TokenResponse::bearer(access_token, lifetime.as_secs(), scope);
-        Ok((record::issued(id, &grant, token, issuer, status, &claims), issued))
+        let answer = TokenResponse::bearer(access_token, lifetime.as_secs(), scope);
+        Ok((record::issued(id, &grant, token, issuer, status, &claims), answer))
     }
 
     /// Records an exchange, and measures how long that takes.

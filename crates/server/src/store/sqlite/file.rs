@@ -13,7 +13,7 @@ use crate::store::database_error::{DatabaseError, Fault};
 #[derive(Clone)]
 pub(super) struct OpenFile {
     path: PathBuf,
-    identity: Option<(u64, u64)>,
+    identity: Identity,
 }
 
 impl OpenFile {
@@ -37,19 +37,22 @@ impl OpenFile {
     }
 }
 
-/// The device and the number of a file on it, by which a file is known; `None` where files that are open cannot be moved.
-fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        Some((metadata.dev(), metadata.ino()))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = metadata;
-        None
-    }
+/// What a file is known by: its device, and its number on it.
+#[cfg(unix)]
+type Identity = (u64, u64);
+
+/// Where files that are open cannot be moved, there is nothing to tell apart.
+#[cfg(not(unix))]
+type Identity = ();
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
 }
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Identity {}
 
 /// Opens the file, makes it if there is none (readable by its owner only), and brings its schema up to date.
 pub(super) fn open(path: &Path) -> Result<(Connection, OpenFile), StoreError> {
