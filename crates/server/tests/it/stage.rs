@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use countersign_core::publisher::{PublisherId, PublisherState, RawRules, Revision};
 use countersign_core::token_exchange::{GRANT_TYPE, token_type};
@@ -42,8 +43,8 @@ pub(crate) struct Answer {
 pub(crate) struct TestClock(AtomicU64);
 
 impl Clock for TestClock {
-    fn unix_millis(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+    fn since_epoch(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
     }
 }
 
