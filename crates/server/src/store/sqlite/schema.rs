@@ -26,7 +26,7 @@ const MIGRATIONS: &[&str] = &["
         changed_at INTEGER NOT NULL,
         -- Until when it waits for its first run; NULL once its resource exists.
         pending_until INTEGER
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     CREATE INDEX publishers_by_resource ON publishers (resource, issuer);
     CREATE INDEX publishers_pending ON publishers (pending_until) WHERE pending_until IS NOT NULL;
 
@@ -68,7 +68,7 @@ const MIGRATIONS: &[&str] = &["
         batch INTEGER NOT NULL,
         -- The one column that changes.
         revoked_at INTEGER
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     -- Finds what happened to a resource, and the live tokens of its publishers.
     CREATE INDEX exchanges_by_resource ON exchanges (resource, id);
     CREATE INDEX exchanges_revoked ON exchanges (status_list, status_index) WHERE revoked_at IS NOT NULL;
@@ -87,7 +87,7 @@ const MIGRATIONS: &[&str] = &["
         chain INTEGER NOT NULL,
         batch INTEGER NOT NULL,
         PRIMARY KEY (request, ordinal)
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
 
     -- Each transaction that wrote exchanges or changes, chained by hashes.
     CREATE TABLE batches (
