@@ -10,6 +10,7 @@ pub mod config;
 pub mod connections;
 pub mod exchange;
 pub mod http;
+pub mod idleness;
 pub mod issuers;
 pub mod limits;
 pub mod metrics;

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use countersign_server::clock::{SystemClock, SystemRandomness};
 use countersign_server::config::{Config, Environment, LogFormat};
+use countersign_server::idleness::Idleness;
 use countersign_server::serve::{GRACE, Server, Surroundings};
 use countersign_server::traces::Traces;
 use secrecy::SecretString;
@@ -85,13 +86,19 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let idleness = Idleness::default();
+    let (resting, going_on) = (idleness.clone(), idleness.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .on_thread_park(lines::write_kept)
+        .on_thread_park(move || {
+            lines::write_kept();
+            resting.rest();
+        })
+        .on_thread_unpark(move || going_on.go_on())
         .on_thread_stop(lines::write_kept)
         .build()?;
     match arguments.command {
-        Command::Serve(common) => runtime.block_on(serve(&common)),
+        Command::Serve(common) => runtime.block_on(serve(&common, idleness)),
         Command::Publisher(command) => runtime.block_on(command.run()),
         Command::AdminToken(command) => runtime.block_on(command.run()),
         Command::Keys(command) => runtime.block_on(command.run()),
@@ -126,7 +133,7 @@ impl Common {
     }
 }
 
-async fn serve(common: &Common) -> anyhow::Result<()> {
+async fn serve(common: &Common, idleness: Idleness) -> anyhow::Result<()> {
     let config = common.load()?;
     let traces = config.tracing.as_ref().map(Traces::to).transpose()?;
     log_to_stderr(config.log_format, traces.as_ref())?;
@@ -135,6 +142,7 @@ async fn serve(common: &Common) -> anyhow::Result<()> {
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
         encryption_key: encryption_key(&config)?,
+        idleness,
     };
     let server = Server::prepare(config, surroundings).await?;
     tracing::info!(public_url = %server.public_url(), address = %server.address()?, "countersign-server is ready");

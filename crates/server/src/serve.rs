@@ -19,6 +19,7 @@ use crate::config::{Config, LimitSettings};
 use crate::connections::Doorkeeper;
 use crate::exchange::{Recording, Sampler, TokenExchange};
 use crate::http::{App, Readiness, metrics_router, router};
+use crate::idleness::Idleness;
 use crate::issuers::Issuers;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -48,6 +49,8 @@ pub struct Surroundings {
     pub randomness: Arc<dyn Randomness>,
     /// The key for signing keys if the environment has it (`COUNTERSIGN_ENCRYPTION_KEY`).
     pub encryption_key: Option<SecretString>,
+    /// Whether the threads that will serve have nothing to do, if they say so.
+    pub idleness: Idleness,
 }
 
 /// A server whose addresses are bound and whose parts are ready.
@@ -94,6 +97,7 @@ impl Server {
         let metrics = Arc::new(Metrics::default());
         let watching = Arc::clone(&metrics);
         store.watch_batches(Box::new(move |exchanges| watching.committed(exchanges)));
+        store.heed(surroundings.idleness);
         let issuers = Issuers::new(config.issuers, config.custom_issuers, &own)?;
         issuers.refresh(&*store).await?;
         let exchange = TokenExchange {

@@ -38,6 +38,7 @@ pub use publisher::{
 pub use sqlite::SqliteStore;
 
 use crate::admin::AdminToken;
+use crate::idleness::Idleness;
 use audit::{ChainBreak, ChainHead, Verified};
 
 /// The durable state of a server, in operations of the domain. Every implementation passes one conformance suite.
@@ -172,6 +173,10 @@ pub trait Store: Send + Sync {
 
     /// Tells `observer` from now on of each transaction of the ledger. Only the first call of a store counts.
     fn watch_batches(&self, observer: BatchObserver);
+
+    /// Knows from now on when the threads that serve requests have nothing to do, so that a transaction can wait for the exchanges that
+    /// they are at, and for no others. Only the first call of a store counts.
+    fn heed(&self, idleness: Idleness);
 
     /// Makes sure that the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;

@@ -37,6 +37,7 @@ use super::{
     Store, StoreError, StoredIssuer, Switch, Verdict,
 };
 use crate::admin::AdminToken;
+use crate::idleness::Idleness;
 use changes::Stop;
 use checkpoint::Checkpoints;
 use journal::Journal;
@@ -354,6 +355,10 @@ impl Store for SqliteStore {
 
     fn watch_batches(&self, observer: BatchObserver) {
         self.batches.watch(observer);
+    }
+
+    fn heed(&self, idleness: Idleness) {
+        self.batches.heed(idleness);
     }
 
     async fn check(&self) -> Result<(), StoreError> {

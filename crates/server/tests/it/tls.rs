@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_server::clock::{SystemClock, SystemRandomness};
 use countersign_server::config::Config;
+use countersign_server::idleness::Idleness;
 use countersign_server::serve::{Server, Surroundings};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,6 +19,7 @@ async fn https_with_a_private_authority() {
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
         encryption_key: None,
+        idleness: Idleness::default(),
     };
     let server = Server::prepare(config, surroundings).await.unwrap();
     let url = server.public_url().to_string();

@@ -20,10 +20,8 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 256;
 /// Exchanges at once from which on a batch waits for more,
 const MANY: usize = 4;
-/// how long,
-const WAIT: Duration = Duration::from_micros(250);
-/// and how often, as long as there are more each time.
-const WAITS: usize = 8;
+/// and how long at most.
+const WAIT: Duration = Duration::from_millis(4);
 /// Uses of id tokens that are looked at for each that comes. At a steady rate, at most a third as many are kept as are good.
 const LOOK: usize = 4;
 
@@ -103,7 +101,7 @@ struct Ledger {
     batches: Arc<Batches>,
 }
 
-/// Writes what is there, and what comes meanwhile together. See [`fill`].
+/// Writes what is there, and what comes meanwhile together. See [`Ledger::fill`].
 fn run(mut ledger: Ledger, mut checkpoints: Checkpoints, mut queue: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
     let mut postponed = None;
@@ -112,37 +110,12 @@ fn run(mut ledger: Ledger, mut checkpoints: Checkpoints, mut queue: mpsc::Receiv
             Job::Change(change) => change(begin(&mut ledger.connection, &ledger.file)),
             Job::Record(exchange, reply) => {
                 batch.push((exchange, reply));
-                postponed = fill(&mut batch, &mut queue);
+                postponed = ledger.fill(&mut batch, &mut queue);
                 ledger.commit_batch(&mut batch);
             }
         }
         checkpoints.committed(&ledger.connection);
     }
-}
-
-/// Adds what else is queued, and what comes in the next milliseconds where exchanges come close together: a commit costs nearly
-/// the same for one as for fifty, and wakes everybody who waits for it. Returns a change that came between.
-///
-/// The thread sleeps meanwhile and is not woken by each that comes. That leaves the processor to those who are about to add to
-/// the batch; and where all that are on their way have come, nothing comes while it sleeps, and the batch is written.
-fn fill(batch: &mut Vec<(Box<Exchange>, Reply)>, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
-    let mut before = 0;
-    for _ in 0..WAITS {
-        if let Some(change) = take(batch, queue) {
-            return Some(change);
-        }
-        if batch.len() == before || batch.len() >= BATCH {
-            return None;
-        }
-        before = batch.len();
-        if before < MANY {
-            // An idle server adds no delay: whoever is about to add something has the processor once.
-            std::thread::yield_now();
-        } else {
-            std::thread::sleep(WAIT);
-        }
-    }
-    take(batch, queue)
 }
 
 /// Takes exchanges from the queue until it is empty, the batch is full, or something else comes.
@@ -163,6 +136,29 @@ fn begin<'a>(connection: &'a mut Connection, file: &OpenFile) -> Result<Transact
 }
 
 impl Ledger {
+    /// Adds what else is queued, and where exchanges come close together what is about to come: a commit costs as much as four
+    /// exchanges, whether it is of one or of fifty. Returns a change that came between.
+    ///
+    /// The thread sleeps until those that serve requests have nothing to do. That leaves the processor to those who are about to
+    /// add to the batch, and wakes it once; and where all that were on their way have come, nobody waits for more.
+    fn fill(&self, batch: &mut Vec<(Box<Exchange>, Reply)>, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        if let Some(change) = take(batch, queue) {
+            return Some(change);
+        }
+        if batch.len() < MANY {
+            // An idle server adds no delay: whoever is about to add something has the processor once.
+            std::thread::yield_now();
+            if let Some(change) = take(batch, queue) {
+                return Some(change);
+            }
+        }
+        if (MANY..BATCH).contains(&batch.len()) {
+            self.batches.wait_for_more(WAIT);
+            return take(batch, queue);
+        }
+        None
+    }
+
     /// Records a batch in one transaction; if that fails, each exchange in its own, so that none fails for another's sake.
     ///
     /// Whoever has given up waiting is passed over: an id token is not used up for nobody.

@@ -1,0 +1,122 @@
+//! Whether the threads that serve requests have nothing to do.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Is told by the threads of a runtime when they come to rest and when they go on (`on_thread_park` and `on_thread_unpark` of its
+/// builder), and tells whoever has work that is better done with more of it.
+#[derive(Clone, Debug, Default)]
+pub struct Idleness(Arc<Threads>);
+
+#[derive(Debug, Default)]
+struct Threads {
+    state: Mutex<State>,
+    /// A thread came to rest while somebody waited for that.
+    at_rest: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    resting: usize,
+    is_awaited: bool,
+}
+
+impl Idleness {
+    /// A thread has nothing to do any more.
+    pub fn rest(&self) {
+        let mut state = self.state();
+        state.resting += 1;
+        // Only then: waking nobody costs a system call.
+        if state.is_awaited {
+            self.0.at_rest.notify_all();
+        }
+    }
+
+    /// It has something to do again.
+    pub fn go_on(&self) {
+        let mut state = self.state();
+        state.resting = state.resting.saturating_sub(1);
+    }
+
+    /// Waits until a thread has nothing to do, for so long at most, which is how long it takes if nobody tells.
+    pub(crate) fn wait(&self, at_most: Duration) {
+        let until = Instant::now() + at_most;
+        let mut state = self.state();
+        loop {
+            if state.resting > 0 {
+                // A thread rests for a moment, too, before it is given what has come meanwhile: let it have the processor first.
+                drop(state);
+                thread::yield_now();
+                state = self.state();
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if state.resting > 0 || left.is_zero() {
+                return;
+            }
+            state.is_awaited = true;
+            (state, _) = self.0.at_rest.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            state.is_awaited = false;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is whole before anything can panic.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// How long it takes until somebody has nothing to do.
+    fn waited(idleness: &Idleness, at_most: Duration) -> Duration {
+        let begun = Instant::now();
+        idleness.wait(at_most);
+        begun.elapsed()
+    }
+
+    #[test]
+    fn it_waits_for_a_thread_that_has_nothing_to_do() {
+        let idleness = Idleness::default();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .on_thread_park({
+                let idleness = idleness.clone();
+                move || idleness.rest()
+            })
+            .on_thread_unpark({
+                let idleness = idleness.clone();
+                move || idleness.go_on()
+            })
+            .build()
+            .unwrap();
+        assert!(waited(&idleness, LONG) < LONG, "its only thread has nothing to do");
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        runtime.spawn(async move {
+            begun.send(()).unwrap();
+            assert!(ends.recv().is_err());
+        });
+        has_begun.recv().unwrap();
+        let short = Duration::from_millis(20);
+        assert!(waited(&idleness, short) >= short, "its only thread is busy");
+        let waiting = {
+            let idleness = idleness.clone();
+            thread::spawn(move || waited(&idleness, LONG))
+        };
+        drop(end);
+        assert!(waiting.join().unwrap() < LONG);
+    }
+
+    #[test]
+    fn it_waits_no_longer_than_it_is_told_to_where_nobody_tells() {
+        let short = Duration::from_millis(1);
+        assert!(waited(&Idleness::default(), short) >= short);
+    }
+}
