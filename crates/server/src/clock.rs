@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn ids_sort_by_time_whatever_chance_has_it() {
-        let start = Duration::from_millis(1_790_000_000_000);
+        let start = Duration::from_secs(1_790_000_000);
         let moments = [0, 250, 500, 900, 999_500, 1_000_000, 1_000_250, 2_000_000];
         let ids = moments.map(|nanos| {
             let chance = Always(if nanos % 500 == 0 { 0xff } else { 0 });

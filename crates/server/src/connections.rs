@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum_server::accept::Accept;
 use tokio::net::TcpStream;
@@ -105,9 +105,9 @@ impl Doorkeeper {
             io::Error::from(io::ErrorKind::QuotaExceeded)
         })?;
         stream.set_nodelay(true)?;
-        let activity = Arc::new(Activity::begin());
+        let activity = Arc::new(Activity::begin(peer));
         let stream = Guarded::new(stream, place, Arc::clone(&activity), self.0.idle, self.0.patience);
-        Ok((stream, Attended { service, peer, activity }))
+        Ok((stream, Attended { service, activity }))
     }
 }
 
@@ -146,7 +146,6 @@ impl<S> Accept<TcpStream, S> for Doorkeeper {
 #[derive(Clone, Debug)]
 pub struct Attended<S> {
     service: S,
-    peer: SocketAddr,
     activity: Arc<Activity>,
 }
 
@@ -164,7 +163,6 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         self.activity.note();
-        request.extensions_mut().insert(ConnectInfo(self.peer));
         request.extensions_mut().insert(Arc::clone(&self.activity));
         self.service.call(request)
     }

@@ -72,7 +72,7 @@ impl Idleness {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     /// How long it takes until somebody has nothing to do.
     fn waited(idleness: &Idleness, at_most: Duration) -> Duration {

@@ -1,14 +1,16 @@
 //! What happens on a connection.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The requests of a connection: how many are worked on, and when the last one was.
+/// The requests of a connection: whose they are, how many are worked on, and when the last one was.
 #[derive(Debug)]
 pub struct Activity {
+    peer: SocketAddr,
     opened_at: Instant,
     busy: AtomicUsize,
     /// Milliseconds since it was opened.
@@ -20,8 +22,13 @@ pub struct Activity {
 pub struct Busy(Arc<Activity>);
 
 impl Activity {
-    pub(super) fn begin() -> Self {
-        Self { opened_at: Instant::now(), busy: AtomicUsize::new(0), last: AtomicU64::new(0) }
+    pub(super) fn begin(peer: SocketAddr) -> Self {
+        Self { peer, opened_at: Instant::now(), busy: AtomicUsize::new(0), last: AtomicU64::new(0) }
+    }
+
+    /// The other side of the connection.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
     /// Notes that a request came.

@@ -1,9 +1,9 @@
 //! What every request passes: it gets an id, is let in or told to come later, and leaves one line in the log.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -25,10 +25,10 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
     let started = Instant::now();
     let exchange = &app.exchange;
     let id = exchange.fresh_id();
+    let connection = request.extensions().get::<Arc<Activity>>().cloned();
+    let peer = connection.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |from| from.peer().ip());
     // A request in flight keeps its connection from being idle.
-    let _busy = request.extensions().get::<Arc<Activity>>().cloned().map(Activity::work);
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+    let _busy = connection.map(Activity::work);
     let client = exchange.limits.forwarding.client(peer, request.headers());
     let method = method(request.method());
     let route = Route::of(&request);
@@ -47,7 +47,8 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
         }
     };
     let status = response.status();
-    if response.extensions_mut().remove::<Issued>().is_some() {
+    if purpose == Some(Purpose::Exchange) && status == StatusCode::OK {
+        // It came to a token.
         exchange.limits.forgive(client);
     }
     if purpose == Some(Purpose::Proven) && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
@@ -64,10 +65,6 @@ pub(super) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
     tracing::info!(target: "countersign_server::access", %id, method, route = route.text(), status = status.as_u16(), milliseconds, %client, "request");
     response
 }
-
-/// Marks the answer to an exchange that came to a token.
-#[derive(Clone, Copy)]
-pub(super) struct Issued;
 
 /// The pattern of the path. Never the path itself, in which anything may stand: also a token, by mistake.
 struct Route(Option<MatchedPath>);

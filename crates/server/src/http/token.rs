@@ -8,7 +8,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_core::token_exchange::{ErrorCode, TokenRequest, TokenResponse};
 
-use super::entrance::Issued;
 use super::{App, body, do_not_store, error};
 use crate::config::ErrorProfile;
 use crate::store::ExchangeId;
@@ -74,6 +73,5 @@ fn answer(issued: &TokenResponse) -> Response {
     };
     let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     do_not_store(&mut response);
-    response.extensions_mut().insert(Issued);
     response
 }
