@@ -24,12 +24,12 @@ pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
         return Ok(Outcome::LeftOut { what, why });
     };
     let folder = Folder::make_in(&place.folder)?;
-    let offset = folder.path().join("offset");
+    let offset = folder.path().join(".faketimerc");
     let set = |seconds: i64| fs::write(&offset, format!("{seconds:+}\n"));
     set(0)?;
     let cluster = blocking(|| Cluster::start(""))?;
     let settings = format!("database = {:?}\n[postgres]\nmigrate = true\n", cluster.address("postgres"));
-    let environments = [environment(&library, &offset), Environment::new()];
+    let environments = [environment(&library, &folder), Environment::new()];
     let mut stage = Stage::begin(place, &settings, &environments, |_| Ok(())).await?;
     let mut back = Duration::ZERO;
     for seconds in [HOUR, 0, -HOUR, 0] {
@@ -48,10 +48,15 @@ pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
 }
 
 /// Only what tells the time of day jumps: timers run on.
-fn environment(library: &Path, offset: &Path) -> Environment {
+///
+/// The library reads the offset at each look at the clock, and keeps the file's name in memory that all threads write anew: one finds
+/// no name now and then. Then it asks at home, and if there is nothing, takes the real time. So the file is what is at home.
+fn environment(library: &Path, folder: &Folder) -> Environment {
+    let home = folder.path();
     vec![
         ("LD_PRELOAD", library.display().to_string()),
-        ("FAKETIME_TIMESTAMP_FILE", offset.display().to_string()),
+        ("HOME", home.display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", home.join(".faketimerc").display().to_string()),
         ("FAKETIME_NO_CACHE", "1".to_owned()),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ]
