@@ -139,24 +139,20 @@ impl Ledger {
     /// Adds what else is queued, and where exchanges come close together what is about to come: a commit costs as much as four
     /// exchanges, whether it is of one or of fifty. Returns a change that came between.
     ///
-    /// The thread sleeps until those that serve requests have nothing to do. That leaves the processor to those who are about to
+    /// The thread sleeps until one of those that serve requests has nothing to do. That leaves the processor to those who are about to
     /// add to the batch, and wakes it once; and where all that were on their way have come, nobody waits for more.
     fn fill(&self, batch: &mut Vec<(Box<Exchange>, Reply)>, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        if let Some(change) = take(batch, queue) {
-            return Some(change);
-        }
-        if batch.len() < MANY {
+        let mut change = take(batch, queue);
+        if change.is_none() && batch.len() < MANY {
             // An idle server adds no delay: whoever is about to add something has the processor once.
             std::thread::yield_now();
-            if let Some(change) = take(batch, queue) {
-                return Some(change);
-            }
+            change = take(batch, queue);
         }
-        if (MANY..BATCH).contains(&batch.len()) {
+        if change.is_none() && (MANY..BATCH).contains(&batch.len()) {
             self.batches.wait_for_more(WAIT);
-            return take(batch, queue);
+            change = take(batch, queue);
         }
-        None
+        change
     }
 
     /// Records a batch in one transaction; if that fails, each exchange in its own, so that none fails for another's sake.
