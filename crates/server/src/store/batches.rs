@@ -27,7 +27,7 @@ impl Batches {
         let _ = self.idleness.set(idleness);
     }
 
-    /// Waits as long as exchanges may be on their way, but no longer than that; not at all where nobody tells.
+    /// Waits as long as exchanges may be on their way, but no longer than that; not at all where nobody would know.
     pub(super) fn wait_for_more(&self, at_most: Duration) {
         if let Some(idleness) = self.idleness.get() {
             idleness.wait(at_most);

@@ -12,6 +12,9 @@ use crate::store::StoreError;
 pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Forward only; what has been released is never edited.
+///
+/// Tables of small rows are `WITHOUT ROWID`. Those of large ones (publishers, exchanges, changes) are not: it would put whole rows between
+/// the branches of the tree, four or five to a page, and make it several levels deeper.
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE publishers (
         id TEXT PRIMARY KEY,
