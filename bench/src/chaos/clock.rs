@@ -14,6 +14,8 @@ use crate::lifeline::Folder;
 use crate::trial::verdict::Weather;
 
 const HOUR: i64 = 3_600;
+/// The file that says how far the clock is off, by the name that the library looks for at home.
+const OFFSET: &str = ".faketimerc";
 
 /// One of two nodes is an hour ahead for a while, then right, an hour behind, and right again. Its jobs go with it, else it
 /// would refuse them all. The other node notices nothing: its verdicts are exact all the time.
@@ -24,7 +26,7 @@ pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
         return Ok(Outcome::LeftOut { what, why });
     };
     let folder = Folder::make_in(&place.folder)?;
-    let offset = folder.path().join(".faketimerc");
+    let offset = folder.path().join(OFFSET);
     let set = |seconds: i64| fs::write(&offset, format!("{seconds:+}\n"));
     set(0)?;
     let cluster = blocking(|| Cluster::start(""))?;
@@ -56,7 +58,7 @@ fn environment(library: &Path, folder: &Folder) -> Environment {
     vec![
         ("LD_PRELOAD", library.display().to_string()),
         ("HOME", home.display().to_string()),
-        ("FAKETIME_TIMESTAMP_FILE", home.join(".faketimerc").display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", home.join(OFFSET).display().to_string()),
         ("FAKETIME_NO_CACHE", "1".to_owned()),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ]
