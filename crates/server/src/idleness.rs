@@ -1,5 +1,6 @@
-//! Whether the threads that serve requests have nothing to do.
+//! Whether a thread that serves requests has nothing to do.
 
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -8,13 +9,16 @@ use tokio::time::Instant;
 
 /// Is told by the threads of a runtime when they come to rest and when they go on (`on_thread_park` and `on_thread_unpark` of its
 /// builder), and tells whoever has work that is better done with more of it.
+///
+/// One that rests is enough: with a single thread, all that was on its way has come then. Of many, one hardly ever has anything
+/// to do, and there is little to wait for: what comes while a piece of work is done makes the next one.
 #[derive(Clone, Debug, Default)]
 pub struct Idleness(Arc<Threads>);
 
 #[derive(Debug, Default)]
 struct Threads {
     state: Mutex<State>,
-    /// A thread came to rest while somebody waited for that.
+    /// A thread came to rest while somebody waited for that. One waits at a time.
     at_rest: Condvar,
 }
 
@@ -29,9 +33,9 @@ impl Idleness {
     pub fn rest(&self) {
         let mut state = self.state();
         state.resting += 1;
-        // Only then: waking nobody costs a system call.
-        if state.is_awaited {
-            self.0.at_rest.notify_all();
+        // Only then, and once: waking nobody costs a system call.
+        if mem::take(&mut state.is_awaited) {
+            self.0.at_rest.notify_one();
         }
     }
 
@@ -41,7 +45,8 @@ impl Idleness {
         state.resting = state.resting.saturating_sub(1);
     }
 
-    /// Waits until a thread has nothing to do, for so long at most, which is how long it takes if nobody tells.
+    /// Waits until a thread has nothing to do, for so long at most, which is how long it takes if nobody tells. For one caller at a
+    /// time.
     pub(crate) fn wait(&self, at_most: Duration) {
         let until = Instant::now() + at_most;
         let mut state = self.state();
@@ -60,6 +65,12 @@ impl Idleness {
             (state, _) = self.0.at_rest.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
             state.is_awaited = false;
         }
+    }
+
+    /// Whether somebody waits.
+    #[cfg(test)]
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.state().is_awaited
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -110,6 +121,9 @@ mod tests {
             let idleness = idleness.clone();
             thread::spawn(move || waited(&idleness, LONG))
         };
+        while !idleness.is_awaited() {
+            thread::yield_now();
+        }
         drop(end);
         assert!(waiting.join().unwrap() < LONG);
     }

@@ -91,8 +91,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .on_thread_park(move || {
-            lines::write_kept();
+            // Before the log is written: whoever waits for this goes on meanwhile, also where whoever reads the log is slow.
             resting.rest();
+            lines::write_kept();
         })
         .on_thread_unpark(move || going_on.go_on())
         .on_thread_stop(lines::write_kept)
@@ -142,7 +143,7 @@ async fn serve(common: &Common, idleness: Idleness) -> anyhow::Result<()> {
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
         encryption_key: encryption_key(&config)?,
-        idleness,
+        idleness: Some(idleness),
     };
     let server = Server::prepare(config, surroundings).await?;
     tracing::info!(public_url = %server.public_url(), address = %server.address()?, "countersign-server is ready");

@@ -49,8 +49,8 @@ pub struct Surroundings {
     pub randomness: Arc<dyn Randomness>,
     /// The key for signing keys if the environment has it (`COUNTERSIGN_ENCRYPTION_KEY`).
     pub encryption_key: Option<SecretString>,
-    /// Whether the threads that will serve have nothing to do, if they say so.
-    pub idleness: Idleness,
+    /// What the threads that will serve tell of when they have nothing to do, if they do.
+    pub idleness: Option<Idleness>,
 }
 
 /// A server whose addresses are bound and whose parts are ready.
@@ -97,7 +97,9 @@ impl Server {
         let metrics = Arc::new(Metrics::default());
         let watching = Arc::clone(&metrics);
         store.watch_batches(Box::new(move |exchanges| watching.committed(exchanges)));
-        store.heed(surroundings.idleness);
+        if let Some(idleness) = surroundings.idleness {
+            store.heed(idleness);
+        }
         let issuers = Issuers::new(config.issuers, config.custom_issuers, &own)?;
         issuers.refresh(&*store).await?;
         let exchange = TokenExchange {

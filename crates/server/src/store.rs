@@ -174,9 +174,9 @@ pub trait Store: Send + Sync {
     /// Tells `observer` from now on of each transaction of the ledger. Only the first call of a store counts.
     fn watch_batches(&self, observer: BatchObserver);
 
-    /// Knows from now on when the threads that serve requests have nothing to do, so that a transaction can wait for the exchanges that
-    /// they are at, and for no others. Only the first call of a store counts.
-    fn heed(&self, idleness: Idleness);
+    /// Knows from now on when a thread that serves requests has nothing to do, so that a transaction can wait until then for more
+    /// exchanges. Only the first call of a store counts, and a store that would gain nothing by it does not listen.
+    fn heed(&self, _: Idleness) {}
 
     /// Makes sure that the store can be written to.
     async fn check(&self) -> Result<(), StoreError>;

@@ -10,7 +10,6 @@ use countersign_server::admin::{NewAdminToken, Role};
 use countersign_server::clock::{Clock as _, SystemClock, SystemRandomness, fresh_id};
 use countersign_server::config::Config;
 use countersign_server::http::App;
-use countersign_server::idleness::Idleness;
 use countersign_server::serve::{Server, Surroundings};
 use countersign_server::store::{
     Actor, Author, ExchangeFilter, ExchangeId, Page, PublisherChange, RecordedExchange,
@@ -82,8 +81,7 @@ impl Registry {
         std::fs::write(&file, &configuration).unwrap();
         let config = Config::parse(&configuration, &file).unwrap();
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(SystemRandomness));
-        let idleness = Idleness::default();
-        let surroundings = Surroundings { clock, randomness, encryption_key: None, idleness };
+        let surroundings = Surroundings { clock, randomness, encryption_key: None, idleness: None };
         let server = Server::prepare(config, surroundings).await.unwrap();
         let registry = Self {
             url: server.public_url().to_string(),

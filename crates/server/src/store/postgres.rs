@@ -40,7 +40,6 @@ use super::{
 };
 use crate::admin::AdminToken;
 use crate::config::PostgresSettings;
-use crate::idleness::Idleness;
 use connections::settled;
 use recorder::Recorder;
 use session::{Database, Session};
@@ -379,9 +378,6 @@ impl Store for PostgresStore {
     fn watch_batches(&self, observer: BatchObserver) {
         self.database.batches.watch(observer);
     }
-
-    /// Two transactions are waited for at any time, and the next fills up meanwhile: waiting for more gains nothing here.
-    fn heed(&self, _: Idleness) {}
 
     async fn check(&self) -> Result<(), StoreError> {
         self.database.execute(CHECK, &[]).await.map(drop)

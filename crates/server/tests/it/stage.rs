@@ -11,7 +11,6 @@ use countersign_core::{IssuerUrl, Provider, Publisher, Rules, Scalar, UnixTime};
 use countersign_server::clock::{Clock, SystemRandomness, fresh_id};
 use countersign_server::config::Config;
 use countersign_server::http::App;
-use countersign_server::idleness::Idleness;
 use countersign_server::serve::{Server, Surroundings};
 use countersign_server::store::{
     Actor, Author, Conflict, ExchangeFilter, ExchangeId, ListedPublisher, Page, PublisherChange,
@@ -289,8 +288,8 @@ async fn start(
     clock: Arc<TestClock>,
 ) -> (String, Arc<App>, Option<String>) {
     let config = Config::parse(configuration, &folder.join("countersign.toml")).unwrap();
-    let (randomness, idleness) = (Arc::new(SystemRandomness), Idleness::default());
-    let surroundings = Surroundings { clock, randomness, encryption_key: None, idleness };
+    let randomness = Arc::new(SystemRandomness);
+    let surroundings = Surroundings { clock, randomness, encryption_key: None, idleness: None };
     let server = Server::prepare(config, surroundings).await.unwrap();
     let url = format!("http://{}", server.address().unwrap());
     let app = Arc::clone(server.app());

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use countersign_server::clock::{SystemClock, SystemRandomness};
 use countersign_server::config::Config;
-use countersign_server::idleness::Idleness;
 use countersign_server::serve::{Server, Surroundings};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +18,7 @@ async fn https_with_a_private_authority() {
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
         encryption_key: None,
-        idleness: Idleness::default(),
+        idleness: None,
     };
     let server = Server::prepare(config, surroundings).await.unwrap();
     let url = server.public_url().to_string();
