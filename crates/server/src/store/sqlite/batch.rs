@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use countersign_core::publisher::PublisherId;
 use countersign_core::{IssuerUrl, UnixTime};
-use rusqlite::{Transaction, params};
+use rusqlite::{CachedStatement, Transaction, params};
 
 use super::journal::{CHAIN, Journal};
 use super::publishers::InForce;
@@ -13,10 +13,16 @@ use super::{issuers, publishers};
 use crate::store::audit::ExchangeRow;
 use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, StoreError, Verdict};
 
+const INSERTION: &str = "
+    INSERT INTO exchanges (id, at, outcome, resource, issuer, subject, publisher, expires_at, status_list, status_index, detail, chain,
+        batch)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
 /// The exchanges of one transaction. What several of them rest on is looked up once: nobody else changes it meanwhile.
 pub(super) struct Batch<'a> {
     transaction: &'a Transaction<'a>,
     journal: Journal,
+    insertion: CachedStatement<'a>,
     replay: &'a ReplayMemory,
     /// Nothing before the first exchange that comes to a token: refusals need not know what was used.
     id_tokens: Option<Uses<'a>>,
@@ -35,6 +41,7 @@ impl<'a> Batch<'a> {
         Ok(Self {
             transaction,
             journal: Journal::open(transaction)?,
+            insertion: transaction.prepare_cached(INSERTION)?,
             replay,
             id_tokens: None,
             publishers: HashMap::new(),
@@ -141,11 +148,6 @@ impl<'a> Batch<'a> {
         outcome: &str,
         issuance: Option<&Issuance>,
     ) -> Result<(), StoreError> {
-        let mut statement = self.transaction.prepare_cached(
-        "INSERT INTO exchanges (id, at, outcome, resource, issuer, subject, publisher, expires_at, status_list, status_index,
-             detail, chain, batch)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )?;
         let resource = exchange.resource.as_ref().map(ToString::to_string);
         let status = issuance.and_then(|issuance| issuance.status.as_ref());
         let row = ExchangeRow {
@@ -160,7 +162,7 @@ impl<'a> Batch<'a> {
             status: status.map(|StatusEntry { list, index }| (list.as_str(), *index)),
             detail: &exchange.detail,
         };
-        statement.execute(params![
+        self.insertion.execute(params![
             row.id,
             row.at,
             row.outcome,
