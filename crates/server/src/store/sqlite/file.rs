@@ -18,7 +18,8 @@ pub(super) struct OpenFile {
 
 impl OpenFile {
     /// Whether it is still the one at its path. What is written to a file that was moved away is lost for whoever starts on
-    /// the one that took its place: id tokens that were used could be used again.
+    /// the one that took its place: id tokens that were used could be used again. One whose content is overwritten stays the same
+    /// file, and SQLite writes on: docs/operating.md says how to restore a copy.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let there = std::fs::metadata(&self.path);
         if there.is_ok_and(|metadata| identity(&metadata) == self.identity) {

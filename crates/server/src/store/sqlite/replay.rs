@@ -1,10 +1,10 @@
 //! The replay memory: a list of uses in the database, and a table of them in the memory of each process.
 //!
 //! Invariant 2 rests on this. The list is the truth; the table only answers faster than an index could, which would have to be
-//! written at another place for each id token. Before a transaction uses one, it reads what the list has that the table has not,
-//! while it holds the lock without which nobody writes. And each use is written under the number after the last one read,
-//! which is a primary key: who has missed one fails. Who has read one that the list does not have any more, since somebody
-//! put an older file in its place, reads it anew.
+//! written at another place for each id token. What protects is this: before a transaction uses one, it reads what the list has
+//! that the table has not, while it holds the lock without which nobody writes. As a safeguard, each use is written under
+//! the number after the last one read, which is a primary key: who has missed one that is still in the list fails. Who has read
+//! one that the list does not have any more, since somebody put an older file in its place, reads it anew.
 //!
 //! So numbers must never begin anew: the last use stays in the list, whatever its age.
 
@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_core::UnixTime;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Transaction, params};
 use tokio::time::Instant;
 
 mod sweep;
@@ -48,7 +48,7 @@ type Place = (i64, Option<IdTokenKey>);
 
 /// The uses of one transaction.
 pub(super) struct Uses<'a> {
-    transaction: &'a Transaction<'a>,
+    insertion: CachedStatement<'a>,
     memory: &'a ReplayMemory,
     /// Up to here, uses may have been forgotten.
     horizon: i64,
@@ -112,7 +112,10 @@ impl ReplayMemory {
         let mut known = self.lock();
         known.table.tidy(horizon);
         let added = Added { before: known.last, last: known.last, id_tokens: HashMap::new() };
-        Ok(Uses { transaction, memory: self, horizon, added })
+        let insertion = transaction.prepare_cached(
+            "INSERT INTO used_id_tokens (number, id_token, exchanges, forget_at) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        Ok(Uses { insertion, memory: self, horizon, added })
     }
 
     /// Puts down what was committed, if nobody has read on meanwhile: then it is read like what others wrote.
@@ -196,19 +199,30 @@ impl Uses<'_> {
             return Ok(Attempt::Forgotten);
         }
         let added = self.added.id_tokens.get(&id_token).copied();
-        let before = added.or_else(|| self.memory.lock().table.get(&id_token)).unwrap_or_default();
+        let before = match added {
+            Some(entry) => entry,
+            None => self.committed(&id_token)?,
+        };
         if before.exchanges >= issuance.max_exchanges {
             return Ok(Attempt::NoneLeft);
         }
         let entry = Entry { exchanges: before.exchanges + 1, forget_at: before.forget_at.max(forget_at) };
-        let mut statement = self.transaction.prepare_cached(
-            "INSERT INTO used_id_tokens (number, id_token, exchanges, forget_at) VALUES (?1, ?2, ?3, ?4)",
-        )?;
         let number = self.last() + 1;
-        statement.execute(params![number, id_token.as_bytes(), entry.exchanges, entry.forget_at])?;
+        self.insertion.execute(params![number, id_token.as_bytes(), entry.exchanges, entry.forget_at])?;
         self.added.last = (number, Some(id_token));
         self.added.id_tokens.insert(id_token, entry);
         Ok(Attempt::Counted)
+    }
+
+    /// What is known of an id token from before this transaction, which holds the lock: nobody else adds to the list, so nobody can
+    /// have read on, only forgotten everything, because the list under it was replaced.
+    fn committed(&self, id_token: &IdTokenKey) -> Result<Entry, StoreError> {
+        let known = self.memory.lock();
+        if known.last == self.added.before {
+            Ok(known.table.get(id_token).unwrap_or_default())
+        } else {
+            Err(StoreError::unreadable("the list of used id tokens changed inside a transaction"))
+        }
     }
 
     /// The number of the last use.

@@ -13,8 +13,8 @@ pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Forward only; what has been released is never edited.
 ///
-/// Tables of small rows are `WITHOUT ROWID`. Those of large ones (publishers, exchanges, changes) are not: it would put whole rows between
-/// the branches of the tree, four or five to a page, and make it several levels deeper.
+/// Tables of small rows that have a key of their own are `WITHOUT ROWID`. Those of large ones (publishers, exchanges, changes) are not: it
+/// would put whole rows between the branches of the tree, four or five to a page, and make it several levels deeper.
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE publishers (
         id TEXT PRIMARY KEY,
@@ -54,7 +54,7 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE replay_horizon (forgotten_until INTEGER NOT NULL) STRICT;
     INSERT INTO replay_horizon VALUES (0);
 
-    -- Ids sort by time, so rows are appended.
+    -- Ids sort by time, so the index on them is appended to as well.
     CREATE TABLE exchanges (
         id TEXT PRIMARY KEY,
         at INTEGER NOT NULL,

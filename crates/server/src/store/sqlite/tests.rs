@@ -57,6 +57,30 @@ async fn one_that_waits_too_long_says_that_the_database_is_slow_and_not_busy() {
 }
 
 #[tokio::test]
+async fn several_exchanges_wait_for_more_as_long_as_every_thread_is_busy() {
+    // writer.rs
+    const WAIT: Duration = Duration::from_millis(4);
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("store.db")).unwrap();
+    store.heed(Idleness::default());
+    // While the thread that writes is kept busy, they queue.
+    let (writing, waits) = std::sync::mpsc::channel::<()>();
+    store.writer.submit(Job::change(move |_| assert!(waits.recv().is_err()))).unwrap();
+    let record = |number: u32| {
+        let (reply, answer) = oneshot::channel();
+        store.writer.submit(Job::record(refused(&number.to_string()), reply)).unwrap();
+        answer
+    };
+    let answers: Vec<_> = (0..8).map(record).collect();
+    let begun = tokio::time::Instant::now();
+    drop(writing);
+    for answer in answers {
+        assert_eq!(answer.await.unwrap().unwrap(), Verdict::Recorded);
+    }
+    assert!(begun.elapsed() >= WAIT);
+}
+
+#[tokio::test]
 async fn invariant_1_a_file_that_is_not_in_its_place_takes_nothing_and_says_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (path, elsewhere) = (folder.path().join("store.db"), folder.path().join("elsewhere.db"));
@@ -77,6 +101,19 @@ async fn invariant_1_a_file_that_is_not_in_its_place_takes_nothing_and_says_noth
         says_so(store.revoke_token(&ExchangeId("before".to_owned()), &author).await.unwrap_err());
         std::fs::rename(&elsewhere, &path).unwrap();
     }
+    // Also if it is moved while somebody else has the lock, for which the ledger waits.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let waiting = store.record(refused("meanwhile"));
+    let moving = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        std::fs::rename(&path, &elsewhere).unwrap();
+        std::fs::copy(&elsewhere, &path).unwrap();
+        other.execute_batch("ROLLBACK").unwrap();
+    };
+    let (recorded, ()) = tokio::join!(waiting, moving);
+    says_so(recorded.unwrap_err());
+    std::fs::rename(&elsewhere, &path).unwrap();
     // Put back, it goes on.
     assert_eq!(store.record(refused("after")).await.unwrap(), Verdict::Recorded);
     assert!(store.exchange(&ExchangeId("meanwhile".to_owned())).await.unwrap().is_none());

@@ -130,9 +130,11 @@ fn take(batch: &mut Vec<(Box<Exchange>, Reply)>, queue: &mut mpsc::Receiver<Job>
     None
 }
 
+/// Begins a transaction with the write lock, for which it may have to wait: so it looks at the file after that.
 fn begin<'a>(connection: &'a mut Connection, file: &OpenFile) -> Result<Transaction<'a>, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     file.check()?;
-    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    Ok(transaction)
 }
 
 impl Ledger {
@@ -140,7 +142,7 @@ impl Ledger {
     /// exchanges, whether it is of one or of fifty. Returns a change that came between.
     ///
     /// The thread sleeps until one of those that serve requests has nothing to do. That leaves the processor to those who are about to
-    /// add to the batch, and wakes it once; and where all that were on their way have come, nobody waits for more.
+    /// add to the batch; and where all that were on their way have come, nobody waits for more.
     fn fill(&self, batch: &mut Vec<(Box<Exchange>, Reply)>, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
         let mut change = take(batch, queue);
         if change.is_none() && batch.len() < MANY {
@@ -202,6 +204,8 @@ impl Ledger {
             self.sweep.advance(&transaction, last, LOOK * verdicts.len())?;
         }
         transaction.commit()?;
+        // Once more: with a slow disk, that took a while. What went to a file that is not in its place any more is not answered.
+        self.file.check()?;
         if let Some((_, added)) = used {
             self.replay.committed(added);
         }

@@ -82,10 +82,15 @@ fn whoever_only_asks_is_answered_from_memory_while_that_is_fresh() {
     let (of_one, of_other) = (ReplayMemory::default(), ReplayMemory::default());
     assert_eq!(of_one.known_uses_of(&key(1)), None, "nothing was read");
     assert_eq!(add(&of_one, &mut one, &use_of(1, 2, 1_000)), Attempt::Counted);
+    // However long that took.
+    let just_now = || of_one.lock().read_at = Some(Instant::now());
+    just_now();
     assert_eq!(of_one.known_uses_of(&key(1)), Some(1), "its own it knows at once");
+    just_now();
     assert_eq!(of_one.known_uses_of(&key(2)), Some(0));
     assert_eq!(add(&of_other, &mut other, &use_of(1, 2, 1_000)), Attempt::Counted);
     assert_eq!(of_one.uses_of(&one, &key(1)).unwrap(), 2);
+    just_now();
     assert_eq!(of_one.known_uses_of(&key(1)), Some(2));
     of_one.lock().read_at = Instant::now().checked_sub(FRESH);
     assert_eq!(of_one.known_uses_of(&key(1)), None, "it is too long ago");
