@@ -27,7 +27,12 @@ pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
     };
     let folder = Folder::make_in(&place.folder)?;
     let offset = folder.path().join(OFFSET);
-    let set = |seconds: i64| fs::write(&offset, format!("{seconds:+}\n"));
+    // At once: whoever looks at the clock meanwhile finds the file, and all of it.
+    let next = folder.path().join("next");
+    let set = |seconds: i64| {
+        fs::write(&next, format!("{seconds:+}\n"))?;
+        fs::rename(&next, &offset)
+    };
     set(0)?;
     let cluster = blocking(|| Cluster::start(""))?;
     let settings = format!("database = {:?}\n[postgres]\nmigrate = true\n", cluster.address("postgres"));
@@ -52,7 +57,8 @@ pub(super) async fn play(place: &Place) -> anyhow::Result<Outcome> {
 /// Only what tells the time of day jumps: timers run on.
 ///
 /// The library reads the offset at each look at the clock, and keeps the file's name in memory that all threads write anew: one finds
-/// no name now and then. Then it asks at home, and if there is nothing, takes the real time. So the file is what is at home.
+/// no name now and then. Then it asks at home, and if there is nothing, takes the real time. So the file is what is at home. That
+/// name is written anew in the same way, so a thread would have to find both of them empty, one after the other.
 fn environment(library: &Path, folder: &Folder) -> Environment {
     let home = folder.path();
     vec![
