@@ -325,7 +325,7 @@ pub(super) async fn prune(
     for row in database.query(PRUNABLE, &[&keep_since.as_seconds()]).await? {
         let mut session = Session::begin(database, author.at).await?;
         more |= prune_chain(&mut session, author, column(&row, 0)?, keep_since).await?;
-        session.seal().await?;
+        session.seal(None).await?;
         session.commit().await?;
     }
     Ok(more)

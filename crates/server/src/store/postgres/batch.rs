@@ -1,4 +1,7 @@
-//! What a batch of exchanges does to the database, in one transaction and few round trips.
+//! What a batch of exchanges does to the database, in one transaction and two round trips.
+//!
+//! The first locks what the exchanges rest on and uses their id tokens; the second writes what came of that and commits. Where one
+//! of them has to be turned back, whose id token is used by then, everything is taken back, and the others are for the next batch.
 //!
 //! Batches of several connections and nodes run beside each other. What makes that right, under `READ COMMITTED`:
 //!
@@ -8,8 +11,9 @@
 //! - **Forgetting.** A use could come in as the first one if another transaction forgot the row just now. Whoever forgets
 //!   raises the horizon in the same statement, so both are committed together; and here the horizon is read once more in a
 //!   statement after the use was written. If the row had been forgotten before, that statement sees the horizon that says
-//!   so, and the batch is taken back. If it had not, the use met the row.
-//! - **Invariant 3.** Nothing of a refusal, nor of what the publisher or the issuer turns back, touches that table.
+//!   so, and the batch is taken back. If it had not, the use met the row. The statement is the one that writes the batch's link
+//!   of the chain, so the commit that follows it on its heels comes to nothing.
+//! - **Invariant 3.** Nothing of a refusal touches that table, and nothing of what the publisher or the issuer turns back stays in it.
 //! - **Invariant 8.** The publishers and issuers of a batch are locked, shared, from the comparison to the commit: see
 //!   `changes.rs` and `issuers.rs` for the other side.
 //! - **No deadlock among batches:** each table is locked in one statement, in the order of its key, and the tables in one
@@ -21,8 +25,8 @@ use countersign_core::publisher::Revision;
 use tokio_postgres::types::ToSql;
 
 use super::connections::column;
-use super::session::Session;
-use super::{issuers, publishers, race};
+use super::session::{Session, not_committed_together};
+use super::{issuers, publishers};
 use crate::store::audit::ExchangeRow;
 use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, StoreError, Verdict};
 
@@ -75,6 +79,9 @@ pub(super) enum Locking {
     Alone,
 }
 
+/// It is recorded, or is about to be.
+const RECORDED: Answer = Answer::Verdict(Verdict::Recorded);
+
 /// What a batch says to one of its exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -82,108 +89,161 @@ pub(super) enum Answer {
     Verdict(Verdict),
     /// It changes its publisher: it needs a transaction of its own.
     Alone,
-    /// Another of the batch uses the same id token: it is for the next batch.
+    /// Another of the batch uses the same id token, or had to be turned back: it is for the next batch.
     Again,
 }
 
-/// Opens the transaction, records exchanges and forgets up to `forget` id tokens; the caller commits.
+/// Records exchanges, forgets up to `forget` id tokens, and commits.
 pub(super) async fn record(
-    session: &mut Session,
+    mut session: Session,
     exchanges: &[&Exchange],
     locking: Locking,
     forget: usize,
 ) -> Result<Vec<Answer>, StoreError> {
-    let (mut answers, horizon) = examine(session, exchanges, locking).await?;
-    let issued: Vec<&Issuance> = recorded(exchanges, &answers).filter_map(|(_, issuance)| issuance).collect();
-    if !issued.is_empty() {
-        let used = use_id_tokens(session, &issued).await?;
-        for (exchange, answer) in exchanges.iter().zip(&mut answers) {
-            if *answer == Answer::Verdict(Verdict::Recorded)
-                && let Outcome::Issued(issuance) = &exchange.outcome
-                && !used.contains(issuance.id_token.as_bytes().as_slice())
-            {
-                *answer = Answer::Verdict(Verdict::Replayed);
+    let recorded = async {
+        let examined = examine(&session, exchanges, locking).await?;
+        if examined.is_in_vain {
+            return Ok(examined);
+        }
+        write(&mut session, exchanges, locking, forget, &examined.answers).await?;
+        Ok(examined)
+    };
+    match recorded.await {
+        Ok(Examined { mut answers, is_in_vain: true }) => {
+            session.roll_back().await;
+            for answer in &mut answers {
+                if *answer == RECORDED {
+                    *answer = Answer::Again;
+                }
             }
+            Ok(answers)
+        }
+        Ok(Examined { answers, .. }) => {
+            session.committed();
+            Ok(answers)
+        }
+        Err(error) => {
+            session.abandon(&error).await;
+            Err(error)
         }
     }
+}
+
+/// Writes what came of a batch, and commits.
+async fn write(
+    session: &mut Session,
+    exchanges: &[&Exchange],
+    locking: Locking,
+    forget: usize,
+    answers: &[Answer],
+) -> Result<(), StoreError> {
     if let (Locking::Alone, [exchange]) = (locking, exchanges)
-        && answers == [Answer::Verdict(Verdict::Recorded)]
+        && answers == [RECORDED]
     {
         change_publisher(session, exchange).await?;
     }
-    let rows = Rows::of(recorded(exchanges, &answers));
+    let rows = Rows::of(recorded(exchanges, answers));
     rows.note_in(session);
     // A node whose clock is far ahead finds all id tokens expired and refuses them: it must not forget them, too.
-    let now = recorded(exchanges, &answers)
+    let now = recorded(exchanges, answers)
         .filter_map(|(exchange, issuance)| issuance.map(|_| exchange.at.as_seconds()))
         .max();
-    let earliest = recorded(exchanges, &answers)
+    let earliest = recorded(exchanges, answers)
         .filter_map(|(_, issuance)| issuance.map(|issuance| issuance.forget_at.as_seconds()))
         .min();
     tokio::try_join!(
         biased;
-        check_horizon(session, horizon, earliest),
+        // Before anything is forgotten by this very batch.
+        session.seal(earliest),
         forget_id_tokens(session, now, forget),
-        count_uses(session, recorded(exchanges, &answers)),
+        count_uses(session, recorded(exchanges, answers)),
         rows.insert(session),
-        session.seal(),
-    )?;
-    Ok(answers)
+        session.send_commit(),
+    )
+    .map_err(not_committed_together)?;
+    Ok(())
 }
 
-/// Opens the transaction, locks what the exchanges rest on, and answers those that it turns back; the others are to be recorded.
-/// With the horizon.
+/// What the first round trip has found.
+struct Examined {
+    answers: Vec<Answer>,
+    /// An id token is used for one that is turned back: the transaction must not be committed.
+    is_in_vain: bool,
+}
+
+/// Opens the transaction, locks what the exchanges rest on, uses their id tokens, and answers those that come to nothing; the
+/// others are to be recorded.
 async fn examine(
     session: &Session,
     exchanges: &[&Exchange],
     locking: Locking,
-) -> Result<(Vec<Answer>, i64), StoreError> {
-    let issuances = || exchanges.iter().filter_map(|exchange| issuance(exchange));
-    if issuances().next().is_none() {
+) -> Result<Examined, StoreError> {
+    let mut answers = before_asking(exchanges, locking);
+    let uses: Vec<&Issuance> = recorded(exchanges, &answers).filter_map(|(_, issuance)| issuance).collect();
+    if uses.is_empty() {
         session.open().await?;
-        return Ok((vec![Answer::Verdict(Verdict::Recorded); exchanges.len()], i64::MIN));
+        return Ok(Examined { answers, is_in_vain: false });
     }
-    let urls: BTreeSet<&str> = issuances().map(|issuance| issuance.issuer.as_str()).collect();
+    let urls: BTreeSet<&str> = uses.iter().map(|issuance| issuance.issuer.as_str()).collect();
     let urls: Vec<&str> = urls.into_iter().collect();
-    let ids: BTreeSet<&str> = issuances().map(|issuance| issuance.publisher.as_str()).collect();
+    let ids: BTreeSet<&str> = uses.iter().map(|issuance| issuance.publisher.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
     let lock = if locking == Locking::Alone { LOCK_PUBLISHERS_ALONE } else { LOCK_PUBLISHERS };
     let at = exchanges.first().map_or(0, |exchange| exchange.at.as_seconds());
     let locked: [&(dyn ToSql + Sync); 1] = [&ids];
-    let ((), disabled, found, horizon) = tokio::try_join!(
+    let ((), disabled, found, horizon, admitted) = tokio::try_join!(
         biased;
         // Asked first, so that it comes first.
         session.open(),
         issuers::disabled(session, &urls, at),
         session.query(lock, &locked),
         session.first(HORIZON, &[]),
+        use_id_tokens(session, &uses),
     )?;
     let horizon: i64 = horizon.as_ref().map_or(Ok(0), |row| column(row, 0))?;
     let mut present: BTreeMap<&str, (Revision, Option<i64>)> = BTreeMap::new();
     for row in &found {
         present.insert(column(row, 0)?, (Revision(column(row, 1)?), column(row, 2)?));
     }
-    let mut seen = BTreeSet::new();
-    let answers = exchanges.iter().map(|exchange| {
-        let Some(issuance) = issuance(exchange) else { return Answer::Verdict(Verdict::Recorded) };
+    let turned_back = |exchange: &Exchange, issuance: &Issuance| {
         let in_force = present.get(issuance.publisher.as_str()).filter(|(revision, pending_until)| {
             *revision == issuance.revision
                 && pending_until.is_none_or(|until| until > exchange.at.as_seconds())
         });
-        let Some((_, pending_until)) = in_force else { return Answer::Verdict(Verdict::PublisherChanged) };
+        let Some((_, pending_until)) = in_force else {
+            return Some(Answer::Verdict(Verdict::PublisherChanged));
+        };
         if disabled.iter().any(|url| url == issuance.issuer.as_str()) {
-            return Answer::Verdict(Verdict::IssuerDisabled);
+            return Some(Answer::Verdict(Verdict::IssuerDisabled));
         }
         if issuance.forget_at.as_seconds() < horizon {
-            return Answer::Verdict(Verdict::TooLate);
+            return Some(Answer::Verdict(Verdict::TooLate));
         }
-        if locking == Locking::Shared && (issuance.learned.is_some() || pending_until.is_some()) {
-            return Answer::Alone;
+        (locking == Locking::Shared && pending_until.is_some()).then_some(Answer::Alone)
+    };
+    let mut is_in_vain = false;
+    for (exchange, answer) in exchanges.iter().zip(&mut answers) {
+        let Some(issuance) = issuance(exchange).filter(|_| *answer == RECORDED) else { continue };
+        let is_used = admitted.contains(issuance.id_token.as_bytes().as_slice());
+        if let Some(reason) = turned_back(exchange, issuance) {
+            *answer = reason;
+            is_in_vain |= is_used;
+        } else if !is_used {
+            *answer = Answer::Verdict(Verdict::Replayed);
         }
-        if seen.insert(issuance.id_token) { Answer::Verdict(Verdict::Recorded) } else { Answer::Again }
-    });
-    let answers = answers.collect();
-    Ok((answers, horizon))
+    }
+    Ok(Examined { answers, is_in_vain })
+}
+
+/// Those that cannot be in this transaction, whatever the database says. The others may be recorded.
+fn before_asking(exchanges: &[&Exchange], locking: Locking) -> Vec<Answer> {
+    let mut seen = BTreeSet::new();
+    let answer = |exchange: &&Exchange| match issuance(exchange) {
+        Some(issuance) if locking == Locking::Shared && issuance.learned.is_some() => Answer::Alone,
+        Some(issuance) if !seen.insert(issuance.id_token) => Answer::Again,
+        _ => RECORDED,
+    };
+    exchanges.iter().map(answer).collect()
 }
 
 /// The id tokens that had a use left.
@@ -193,14 +253,6 @@ async fn use_id_tokens(session: &Session, uses: &[&Issuance]) -> Result<BTreeSet
     let ends: Vec<i64> = uses.iter().map(|issuance| issuance.forget_at.as_seconds()).collect();
     let rows = session.query(USE_ID_TOKENS, &[&id_tokens, &allowed, &ends]).await?;
     rows.iter().map(|row| column(row, 0)).collect()
-}
-
-/// Fails for a race if an id token that was used just now could have been forgotten in between.
-async fn check_horizon(session: &Session, before: i64, earliest: Option<i64>) -> Result<(), StoreError> {
-    let Some(earliest) = earliest else { return Ok(()) };
-    let now = session.first(HORIZON, &[]).await?;
-    let now: i64 = now.as_ref().map_or(Ok(before), |row| column(row, 0))?;
-    if earliest < now { Err(race("id tokens of this batch were forgotten meanwhile")) } else { Ok(()) }
 }
 
 async fn forget_id_tokens(session: &Session, now: Option<i64>, limit: usize) -> Result<(), StoreError> {
@@ -253,8 +305,7 @@ fn recorded<'a>(
     answers: &'a [Answer],
 ) -> impl Iterator<Item = (&'a Exchange, Option<&'a Issuance>)> {
     let both = exchanges.iter().zip(answers);
-    both.filter(|(_, answer)| **answer == Answer::Verdict(Verdict::Recorded))
-        .map(|(exchange, _)| (*exchange, issuance(exchange)))
+    both.filter(|(_, answer)| **answer == RECORDED).map(|(exchange, _)| (*exchange, issuance(exchange)))
 }
 
 /// The rows of a batch, to be written by one statement.

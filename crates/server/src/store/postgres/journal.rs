@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use super::race;
 use super::session::Session;
 use crate::store::audit::{ChainHead, ChangeRow, Entry};
+use crate::store::database_error::Fault;
 use crate::store::{Author, StoreError};
 
 /// Writes the entries of the audit log.
@@ -12,8 +14,13 @@ pub(super) const INSERT_CHANGES: &str =
      SELECT request, ordinal, at, actor, action, target, resource, before, after, $10, $11
      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
          $9::text[]) AS new (request, ordinal, at, actor, action, target, resource, before, after)";
-/// Writes a link of a chain.
-pub(super) const INSERT_BATCH: &str = "INSERT INTO batches (chain, number, at, row_count, first_id, last_id, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// Writes a link of a chain. Fails, for want of a chain, unless it ends in that link and no id token was forgotten that ends at a time
+/// or later.
+pub(super) const INSERT_BATCH: &str =
+    "INSERT INTO batches (chain, number, at, row_count, first_id, last_id, hash)
+     VALUES ((SELECT id FROM chains WHERE id = $1 AND number = $2 AND hash = $7
+                  AND NOT EXISTS (SELECT 1 FROM replay_horizon WHERE forgotten_until > $8)),
+         $2, $3, $4, $5, $6, $7)";
 
 /// An entry that waits for the end of its transaction.
 pub(super) struct OwnedChange {
@@ -87,17 +94,24 @@ pub(super) async fn write_changes(session: &Session, changes: &[OwnedChange]) ->
         .map(drop)
 }
 
-/// The link, and the first and last id of its rows.
+/// The link, the first and last id of its rows, and the end of the first of its id tokens. That it cannot be written is another
+/// transaction's doing.
 pub(super) async fn write_batch(
     session: &Session,
     link: &ChainHead,
     at: i64,
     rows: i64,
     (first, last): (&str, &str),
+    earliest: Option<i64>,
 ) -> Result<(), StoreError> {
-    let hash = link.hash.as_slice();
-    session
-        .execute(INSERT_BATCH, &[&link.chain, &link.number, &at, &rows, &first, &last, &hash])
-        .await
-        .map(drop)
+    let (hash, earliest) = (link.hash.as_slice(), earliest.unwrap_or(i64::MAX));
+    let written = session
+        .execute(INSERT_BATCH, &[&link.chain, &link.number, &at, &rows, &first, &last, &hash, &earliest])
+        .await;
+    match written {
+        Err(StoreError::Database(error)) if error.fault() == Fault::Row => {
+            Err(race("another process went on with the chain, or forgot id tokens of this batch"))
+        }
+        written => written.map(drop),
+    }
 }

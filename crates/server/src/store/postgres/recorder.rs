@@ -183,20 +183,10 @@ async fn try_record(
     locking: Locking,
     first: &Exchange,
 ) -> Result<Vec<Answer>, StoreError> {
-    let mut session = Session::prepare(database, first.at).await?;
-    match batch::record(&mut session, exchanges, locking, FORGET * exchanges.len()).await {
-        Ok(answers) => {
-            session.commit().await?;
-            database
-                .batches
-                .committed(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
-            Ok(answers)
-        }
-        Err(error) => {
-            session.abandon(&error).await;
-            Err(error)
-        }
-    }
+    let session = Session::prepare(database, first.at).await?;
+    let answers = batch::record(session, exchanges, locking, FORGET * exchanges.len()).await?;
+    database.batches.committed(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
+    Ok(answers)
 }
 
 fn too_late() -> StoreError {

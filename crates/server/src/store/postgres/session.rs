@@ -1,14 +1,16 @@
 //! One transaction, on a connection and a chain of its own.
 
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use countersign_core::UnixTime;
 use deadpool_postgres::{Object, Pool};
 use tokio::time::timeout;
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 
 use super::Stop;
 use super::chains::{self, Chains};
@@ -18,6 +20,7 @@ use super::journal;
 use crate::config::PostgresSettings;
 use crate::store::audit::{Batch, ChainHead, ChangeRow, Entry, ExchangeRow};
 use crate::store::batches::Batches;
+use crate::store::database_error::Fault;
 use crate::store::{Author, Conflict, StoreError};
 
 /// What transactions are made with.
@@ -39,6 +42,8 @@ pub(super) struct Session {
     database: Arc<Database>,
     client: Option<Object>,
     is_open: AtomicBool,
+    /// Statements that are being prepared, so not on their way yet.
+    preparing: AtomicUsize,
     chain: ChainHead,
     batch: Batch,
     changes: Vec<journal::OwnedChange>,
@@ -80,6 +85,7 @@ impl Session {
             batch: Batch::after(chain.chain, chain.number, chain.hash),
             client: Some(client),
             is_open: AtomicBool::new(false),
+            preparing: AtomicUsize::new(0),
             chain,
             changes: Vec::new(),
             at: 0,
@@ -112,6 +118,14 @@ impl Session {
         self.answered(Box::pin(self.client()?.batch_execute(statement))).await
     }
 
+    /// A statement that the connection knows, from the second time on without asking.
+    async fn prepared(&self, client: &Object, statement: &str) -> Result<Statement, tokio_postgres::Error> {
+        self.preparing.fetch_add(1, Ordering::Relaxed);
+        let prepared = client.prepare_cached(statement).await;
+        self.preparing.fetch_sub(1, Ordering::Relaxed);
+        prepared
+    }
+
     /// The rows of a query.
     pub(super) async fn query(
         &self,
@@ -120,7 +134,7 @@ impl Session {
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.client()?;
         let answer = async {
-            let statement = client.prepare_cached(statement).await?;
+            let statement = self.prepared(client, statement).await?;
             client.query(&statement, values).await
         };
         self.answered(Box::pin(answer)).await
@@ -143,7 +157,7 @@ impl Session {
     ) -> Result<u64, StoreError> {
         let client = self.client()?;
         let answer = async {
-            let statement = client.prepare_cached(statement).await?;
+            let statement = self.prepared(client, statement).await?;
             client.execute(&statement, values).await
         };
         self.answered(Box::pin(answer)).await
@@ -176,15 +190,18 @@ impl Session {
     }
 
     /// Writes the log's entries and the link that holds the rows. A transaction that put nothing on record has none.
-    pub(super) async fn seal(&self) -> Result<(), StoreError> {
+    ///
+    /// The link is what holds everything together: it cannot be written if another process has taken the chain, nor if id tokens
+    /// that end at `earliest` or later were forgotten, and then the transaction comes to nothing, whatever is sent after it.
+    pub(super) async fn seal(&self, earliest: Option<i64>) -> Result<(), StoreError> {
         let Some((first, last)) = self.batch.span() else { return Ok(()) };
         let next = ChainHead { chain: self.chain(), number: self.number(), hash: self.batch.hash() };
         tokio::try_join!(
             biased;
-            // First: where another process has taken the chain, this says so, and not that the link's number is there already.
+            // First, since the link is of the chain as it is after that.
             chains::advance(self, &self.chain, &next, self.at),
             journal::write_changes(self, &self.changes),
-            journal::write_batch(self, &next, self.at, self.batch.rows(), (first, last)),
+            journal::write_batch(self, &next, self.at, self.batch.rows(), (first, last), earliest),
         )?;
         Ok(())
     }
@@ -192,7 +209,7 @@ impl Session {
     /// Seals and commits what was made, or takes it back.
     pub(super) async fn finish<T>(self, made: Result<T, Stop>) -> Result<Result<T, Conflict>, StoreError> {
         let sealed = match made {
-            Ok(value) => self.seal().await.map(|()| value).map_err(Stop::Store),
+            Ok(value) => self.seal(None).await.map(|()| value).map_err(Stop::Store),
             stopped => stopped,
         };
         match sealed {
@@ -210,19 +227,37 @@ impl Session {
 
     /// Commits what was sealed. If the connection breaks here, nobody knows what came of it: that is no race, and is not
     /// tried again. Nor is a commit with a [warning](Warnings).
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.send_commit().await.map_err(not_committed)?;
+        self.committed();
+        Ok(())
+    }
+
+    /// Sends the commit without waiting for what was asked before. To be joined with that, in the same task and after it: each of
+    /// the others asks one thing, which is on its way when the commit is. If any of them fails, the database takes everything back,
+    /// and says so to the one that failed.
+    pub(super) async fn send_commit(&self) -> Result<(), StoreError> {
+        // What has to be prepared first on this connection would come too late. Whoever prepares it is polled before this.
+        let all_sent = || self.preparing.load(Ordering::Relaxed) == 0;
+        poll_fn(|_| if all_sent() { Poll::Ready(()) } else { Poll::Pending }).await;
+        // There is nothing left to roll back, whatever comes of it.
+        self.is_open.store(false, Ordering::Relaxed);
         let warnings = self.database.warnings.count();
-        self.simply("COMMIT").await.map_err(not_committed)?;
+        self.simply("COMMIT").await?;
         if self.database.warnings.count() != warnings {
             let reason = "the database warned of something while it committed: a standby may not have it";
             return Err(StoreError::Unavailable(reason.to_owned()));
         }
+        Ok(())
+    }
+
+    /// Goes on with its chain and its connection for others, once it is committed.
+    pub(super) fn committed(mut self) {
         if !self.batch.is_empty() {
             self.chain.hash = self.batch.hash();
             self.chain.number = self.batch.number;
         }
         self.end();
-        Ok(())
     }
 
     /// Gives up because of an error: takes everything back, or leaves that to the server.
@@ -256,6 +291,15 @@ impl Drop for Session {
     }
 }
 
+/// What an error of a transaction means whose commit was sent with its last statements: a statement that failed, for a row or
+/// for a race, says for sure that nothing was done.
+pub(super) fn not_committed_together(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Database(error) if error.fault() == Fault::Row => StoreError::Database(error),
+        other => not_committed(other),
+    }
+}
+
 /// What an error of a commit means: only a race says for sure that nothing was done, and may be tried again.
 fn not_committed(error: StoreError) -> StoreError {
     match error {
@@ -267,7 +311,7 @@ fn not_committed(error: StoreError) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::database_error::{DatabaseError, Fault};
+    use crate::store::database_error::DatabaseError;
 
     #[test]
     fn a_commit_of_which_nothing_is_known_is_not_made_again() {
@@ -275,6 +319,13 @@ mod tests {
         assert!(matches!(not_committed(error(Fault::Race)), StoreError::Database(_)));
         for unknown in [Fault::Connection, Fault::Other, Fault::Row] {
             assert!(matches!(not_committed(error(unknown)), StoreError::Unavailable(_)), "{unknown:?}");
+        }
+        for known in [Fault::Race, Fault::Row] {
+            assert!(matches!(not_committed_together(error(known)), StoreError::Database(_)), "{known:?}");
+        }
+        for unknown in [Fault::Connection, Fault::Other] {
+            let meant = not_committed_together(error(unknown));
+            assert!(matches!(meant, StoreError::Unavailable(_)), "{unknown:?}");
         }
     }
 }
