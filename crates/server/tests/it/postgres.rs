@@ -1,13 +1,16 @@
 //! PostgreSQL for the tests: a server that they share, and a database for each.
 
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use countersign_cluster::Cluster;
 use countersign_server::config::Config;
-use countersign_server::store::{IfMissing, Store, open};
+use countersign_server::store::{IfMissing, Store, Verdict, open};
+use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
+
+use crate::store::{RESOURCE, adding, command, issuance, make, publisher};
 
 /// The address of an empty database on the server that the tests share.
 pub(crate) async fn database() -> String {
@@ -42,7 +45,7 @@ pub(crate) fn settings(address: &str) -> String {
 }
 
 /// A store over that database.
-pub(crate) async fn store(address: &str) -> std::sync::Arc<dyn Store> {
+pub(crate) async fn store(address: &str) -> Arc<dyn Store> {
     let config = Config::parse(&settings(address), Path::new("countersign.toml")).unwrap();
     open(&config.database, IfMissing::Refuse).await.unwrap()
 }
@@ -52,4 +55,40 @@ pub(crate) async fn connect(address: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(address, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// The commit is sent with what it commits. On a new connection statements have to be prepared first: it must not overtake them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn invariant_2_a_use_its_record_and_the_link_are_of_one_transaction() {
+    let address = database().await;
+    let publisher = publisher(RESOURCE);
+    make(&*store(&address).await, vec![adding(&publisher)], &command(0)).await;
+    for _ in 0..5 {
+        // Each with connections that have prepared nothing yet.
+        let store = store(&address).await;
+        let exchanges = (0..100).map(|_| {
+            let (store, exchange) = (Arc::clone(&store), issuance(&publisher, 1, 1));
+            async move { assert_eq!(store.record(exchange).await.unwrap(), Verdict::Recorded) }
+        });
+        exchanges.collect::<JoinSet<()>>().join_all().await;
+    }
+    let rows = "SELECT count(*) FROM exchanges JOIN batches USING (chain) WHERE number = batch AND exchanges.xmin = batches.xmin
+         AND (SELECT count(*) FROM used_id_tokens WHERE used_id_tokens.xmin = batches.xmin) = row_count";
+    let together: i64 = connect(&address).await.query_one(rows, &[]).await.unwrap().get(0);
+    assert_eq!(together, 500);
+}
+
+/// Another process has gone on with the chain, and of its links none is there any more that could be in the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_place_in_its_chain_is_not_committed() {
+    let address = database().await;
+    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
+    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let client = connect(&address).await;
+    for _ in 0..3 {
+        client.batch_execute("UPDATE chains SET number = number + 100").await.unwrap();
+        assert_eq!(store.record(issuance(&publisher, 1, 1)).await.unwrap(), Verdict::Recorded);
+    }
+    let on_record: i64 = client.query_one("SELECT count(*) FROM exchanges", &[]).await.unwrap().get(0);
+    assert_eq!(on_record, 3);
 }
