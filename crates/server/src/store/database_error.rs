@@ -16,8 +16,10 @@ pub(super) enum Fault {
     Row,
     /// Another transaction was in the way; the same again may succeed.
     Race,
-    /// The connection, or the server behind it: another connection may do.
+    /// The connection, or the server behind it: another connection may do. What was asked may have been done.
     Connection,
+    /// The server, which said that it does nothing more here: what it said that of was not done, and another connection may do.
+    Gone,
     /// Anything else: a full disk, a lock that is held, a table that is missing.
     Other,
 }
@@ -34,7 +36,7 @@ impl DatabaseError {
 
     /// Whether the same may succeed if it is tried again at once, on another connection.
     pub(super) fn is_passing(&self) -> bool {
-        matches!(self.fault, Fault::Race | Fault::Connection)
+        matches!(self.fault, Fault::Race | Fault::Connection | Fault::Gone)
     }
 
     /// Whose fault it was.

@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use countersign_cluster::Cluster;
 use countersign_server::config::Config;
-use countersign_server::store::{IfMissing, Store, Verdict, open};
+use countersign_server::store::{Exchange, IfMissing, Store, Verdict, open};
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 
+use crate::scaling::statement;
 use crate::store::{RESOURCE, adding, command, issuance, make, publisher};
 
 /// The address of an empty database on the server that the tests share.
@@ -91,4 +92,54 @@ async fn what_has_no_place_in_its_chain_is_not_committed() {
     }
     let on_record: i64 = client.query_one("SELECT count(*) FROM exchanges", &[]).await.unwrap().get(0);
     assert_eq!(on_record, 3);
+}
+
+/// Where `BEGIN` fails and the connection lives, what was sent with it is done, each by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_3_an_id_token_is_used_in_a_transaction_or_not_at_all() {
+    let address = database().await;
+    store(&address).await.check().await.unwrap();
+    let mut client = connect(&address).await;
+    let statement = client.prepare(&statement("USE_ID_TOKENS")).await.unwrap();
+    let (id_tokens, allowed, ends) = (vec![&b"0123456789abcdef"[..]], vec![9_i64], vec![9_i64]);
+    for times in 1..3 {
+        let used = client.query(&statement, &[&id_tokens, &allowed, &ends]).await.unwrap();
+        assert_eq!(used.len(), 0);
+        let transaction = client.transaction().await.unwrap();
+        transaction.batch_execute("SET LOCAL countersign.transaction = 'open'").await.unwrap();
+        let used = transaction.query(&statement, &[&id_tokens, &allowed, &ends]).await.unwrap();
+        assert_eq!(used.len(), 1);
+        transaction.commit().await.unwrap();
+        let counted = client.query_one("SELECT exchanges FROM used_id_tokens", &[]).await.unwrap();
+        assert_eq!(counted.get::<_, i64>(0), times);
+    }
+}
+
+/// However often one comes that has to be turned back, the others wait for few transactions.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_turned_back_many_times_is_at_once() {
+    // Nobody else counts transactions here.
+    let cluster = Cluster::start("").unwrap();
+    let address = database_on(&cluster).await;
+    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
+    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let client = connect(&address).await;
+    let transactions = async || -> i64 {
+        let now = client.query_one("SELECT pg_current_xact_id()::text::bigint", &[]).await.unwrap();
+        now.get(0)
+    };
+    let before = transactions().await;
+    let stale = issuance(&publisher, 2, 1);
+    let exchanges = (0..250).map(|number| {
+        let is_stale = number % 5 > 0;
+        let exchange = issuance(&publisher, 1, 1);
+        let exchange =
+            if is_stale { Exchange { outcome: stale.outcome.clone(), ..exchange } } else { exchange };
+        let expected = if is_stale { Verdict::PublisherChanged } else { Verdict::Recorded };
+        let store = Arc::clone(&store);
+        async move { assert_eq!(store.record(exchange).await.unwrap(), expected) }
+    });
+    exchanges.collect::<JoinSet<()>>().join_all().await;
+    let made = transactions().await - before;
+    assert!(made < 100, "{made} transactions");
 }

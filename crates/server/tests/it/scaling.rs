@@ -10,6 +10,11 @@ struct Statement {
     text: String,
 }
 
+/// The text of a statement.
+pub(crate) fn statement(name: &str) -> String {
+    statements().into_iter().find(|statement| statement.name == name).unwrap().text
+}
+
 fn statements() -> Vec<Statement> {
     let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
     let mut files: Vec<_> =
@@ -41,7 +46,7 @@ fn in_file(source: &str) -> Vec<Statement> {
 }
 
 /// What goes beyond the SQL that every engine has.
-const BEYOND: [(&str, &str); 8] = [
+const BEYOND: [(&str, &str); 9] = [
     ("unnest(", "`unnest` of several arrays"),
     ("ON CONFLICT", "`ON CONFLICT`"),
     ("RETURNING", "`RETURNING`"),
@@ -50,6 +55,7 @@ const BEYOND: [(&str, &str); 8] = [
     ("SKIP LOCKED", "`SKIP LOCKED`"),
     ("WITH gone AS", "a `DELETE` in a `WITH`"),
     (" NULL;\n", "partial indexes on `IS NOT NULL`"),
+    ("current_setting(", "`current_setting`"),
 ];
 
 fn table(statements: &[Statement]) -> String {

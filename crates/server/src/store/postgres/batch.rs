@@ -17,7 +17,8 @@
 //! - **Invariant 8.** The publishers and issuers of a batch are locked, shared, from the comparison to the commit: see
 //!   `changes.rs` and `issuers.rs` for the other side.
 //! - **No deadlock among batches:** each table is locked in one statement, in the order of its key, and the tables in one
-//!   order: issuers, publishers, id tokens. What changes a publisher locks it alone from the start, see [`Locking`].
+//!   order: issuers, publishers, id tokens. (Where the row of an issuer has to be made first, issuers come last; a deadlock is
+//!   found there by the database, and one of the two made again.) What changes a publisher locks it alone from the start, see [`Locking`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,7 @@ use countersign_core::publisher::Revision;
 use tokio_postgres::types::ToSql;
 
 use super::connections::column;
-use super::session::{Session, not_committed_together};
+use super::session::Session;
 use super::{issuers, publishers};
 use crate::store::audit::ExchangeRow;
 use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, StoreError, Verdict};
@@ -38,11 +39,13 @@ pub(super) const LOCK_PUBLISHERS_ALONE: &str =
     "SELECT id, revision, pending_until FROM publishers WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 /// Reads up to where id tokens may have been forgotten.
 pub(super) const HORIZON: &str = "SELECT forgotten_until FROM replay_horizon";
-/// Adds one use to each id token that has one left, and says to which. No id token may be there twice.
+/// Adds one use to each id token that has one left, and says to which. No id token may be there twice. Does nothing by itself, where the
+/// transaction could not be opened, which it was sent together with.
 pub(super) const USE_ID_TOKENS: &str =
     "INSERT INTO used_id_tokens (id_token, exchanges, max_exchanges, forget_at)
      SELECT id_token, 1, max_exchanges, forget_at
      FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS new (id_token, max_exchanges, forget_at)
+     WHERE current_setting('countersign.transaction', true) = 'open'
      ORDER BY id_token
      ON CONFLICT (id_token) DO UPDATE
          SET exchanges = used_id_tokens.exchanges + 1, max_exchanges = excluded.max_exchanges,
@@ -119,6 +122,7 @@ pub(super) async fn record(
             Ok(answers)
         }
         Ok(Examined { answers, .. }) => {
+            session.report(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
             session.committed();
             Ok(answers)
         }
@@ -160,7 +164,7 @@ async fn write(
         rows.insert(session),
         session.send_commit(),
     )
-    .map_err(not_committed_together)?;
+    .map_err(|error| session.of_commit(error))?;
     Ok(())
 }
 
@@ -184,9 +188,12 @@ async fn examine(
         session.open().await?;
         return Ok(Examined { answers, is_in_vain: false });
     }
-    let urls: BTreeSet<&str> = uses.iter().map(|issuance| issuance.issuer.as_str()).collect();
+    // Of those that are for the next batch, too: if they have to be turned back then, they are at once.
+    let asked = || exchanges.iter().zip(&answers).filter(|(_, answer)| **answer != Answer::Alone);
+    let issuances = || asked().filter_map(|(exchange, _)| issuance(exchange));
+    let urls: BTreeSet<&str> = issuances().map(|issuance| issuance.issuer.as_str()).collect();
     let urls: Vec<&str> = urls.into_iter().collect();
-    let ids: BTreeSet<&str> = uses.iter().map(|issuance| issuance.publisher.as_str()).collect();
+    let ids: BTreeSet<&str> = issuances().map(|issuance| issuance.publisher.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
     let lock = if locking == Locking::Alone { LOCK_PUBLISHERS_ALONE } else { LOCK_PUBLISHERS };
     let at = exchanges.first().map_or(0, |exchange| exchange.at.as_seconds());
@@ -223,12 +230,13 @@ async fn examine(
     };
     let mut is_in_vain = false;
     for (exchange, answer) in exchanges.iter().zip(&mut answers) {
-        let Some(issuance) = issuance(exchange).filter(|_| *answer == RECORDED) else { continue };
+        let Some(issuance) = issuance(exchange).filter(|_| *answer != Answer::Alone) else { continue };
+        let is_first = *answer == RECORDED;
         let is_used = admitted.contains(issuance.id_token.as_bytes().as_slice());
         if let Some(reason) = turned_back(exchange, issuance) {
             *answer = reason;
-            is_in_vain |= is_used;
-        } else if !is_used {
+            is_in_vain |= is_first && is_used;
+        } else if is_first && !is_used {
             *answer = Answer::Verdict(Verdict::Replayed);
         }
     }
@@ -251,6 +259,8 @@ async fn use_id_tokens(session: &Session, uses: &[&Issuance]) -> Result<BTreeSet
     let id_tokens: Vec<&[u8]> = uses.iter().map(|issuance| issuance.id_token.as_bytes().as_slice()).collect();
     let allowed: Vec<i64> = uses.iter().map(|issuance| i64::from(issuance.max_exchanges)).collect();
     let ends: Vec<i64> = uses.iter().map(|issuance| issuance.forget_at.as_seconds()).collect();
+    // After what the others lock, also where that has to be prepared first.
+    session.all_sent().await;
     let rows = session.query(USE_ID_TOKENS, &[&id_tokens, &allowed, &ends]).await?;
     rows.iter().map(|row| column(row, 0)).collect()
 }

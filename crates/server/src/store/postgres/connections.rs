@@ -121,8 +121,8 @@ impl From<tokio_postgres::Error> for StoreError {
 /// What an error means for whoever asked.
 ///
 /// `statement_completion_unknown` is of the class of races and is none: nobody knows what was done, as when a connection
-/// breaks. Before the commit nothing was, so it is tried again elsewhere; what it means at the commit, see
-/// [`Session::commit`](super::session::Session::commit).
+/// breaks. Before the commit nothing was, so it is tried again elsewhere; what it means once the commit was sent, see
+/// [`Session::send_commit`](super::session::Session::send_commit).
 ///
 /// `in_failed_sql_transaction` is never the cause: another statement of the transaction failed, and its answer may be looked at
 /// later where they are sent together. Nothing was done; made again, the transaction goes through or says what it was.
@@ -138,7 +138,7 @@ fn fault(state: &SqlState) -> Fault {
         // Not a full disk, which is none the less full on another connection.
         _ if state == &SqlState::TOO_MANY_CONNECTIONS => Fault::Connection,
         // Read only: the server was demoted under the connection, and another can be written to by now.
-        _ if is_over || state == &SqlState::READ_ONLY_SQL_TRANSACTION => Fault::Connection,
+        _ if is_over || state == &SqlState::READ_ONLY_SQL_TRANSACTION => Fault::Gone,
         _ => Fault::Other,
     }
 }
@@ -158,8 +158,8 @@ mod tests {
             ("22003", Fault::Row),
             ("08006", Fault::Connection),
             ("53300", Fault::Connection),
-            ("57P01", Fault::Connection),
-            ("25006", Fault::Connection),
+            ("57P01", Fault::Gone),
+            ("25006", Fault::Gone),
             ("57014", Fault::Other),
             ("42P01", Fault::Other),
         ] {

@@ -86,8 +86,8 @@ async fn fill(jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>) {
     }
 }
 
-/// Records exchanges in as few transactions as they allow: one for all; one more for each further use of an id token; one
-/// for each that changes its publisher. If a transaction fails because of a row, each of its exchanges is tried by itself, so
+/// Records exchanges in as few transactions as they allow: one for all; one more for each further use of an id token; one more, after
+/// one that was taken back, where some had to be turned back; one for each that changes its publisher. If a transaction fails because of a row, each of its exchanges is tried by itself, so
 /// that none fails for another's sake.
 ///
 /// Whoever has given up waiting is passed over: an id token is not used up for nobody.
@@ -158,7 +158,7 @@ fn fail(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
     tracing::error!(%error, exchanges, "exchanges were not recorded");
 }
 
-/// One transaction; made again where another one was in the way, or a connection broke before the commit.
+/// One transaction; made again where another one was in the way, or a connection broke before the commit was sent.
 async fn record(database: &Arc<Database>, jobs: &[Job], locking: Locking) -> Result<Vec<Answer>, StoreError> {
     let exchanges: Vec<&Exchange> = jobs.iter().map(|job| &job.exchange).collect();
     let Some(first) = exchanges.first() else { return Ok(Vec::new()) };
@@ -184,9 +184,7 @@ async fn try_record(
     first: &Exchange,
 ) -> Result<Vec<Answer>, StoreError> {
     let session = Session::prepare(database, first.at).await?;
-    let answers = batch::record(session, exchanges, locking, FORGET * exchanges.len()).await?;
-    database.batches.committed(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
-    Ok(answers)
+    batch::record(session, exchanges, locking, FORGET * exchanges.len()).await
 }
 
 fn too_late() -> StoreError {

@@ -227,7 +227,7 @@ pub(super) async fn migrate(database: &Arc<Database>) -> Result<(i64, i64), Stor
         };
         match make(database, version + 1, step).await {
             Ok(()) => {}
-            Err(StoreError::Database(error)) if error.fault() != Fault::Connection => {
+            Err(StoreError::Database(error)) if !matches!(error.fault(), Fault::Connection | Fault::Gone) => {
                 // Another process is making the same: then its step is there now, or will be when it has failed.
                 if present(database).await?.0 == version && !matches!(error.fault(), Fault::Row | Fault::Race)
                 {

@@ -92,9 +92,11 @@ impl Session {
         })
     }
 
-    /// Opens the transaction. What is asked together with this and after it is in it, on the same way to the server.
+    /// Opens the transaction. What is asked together with this and after it is in it, on the same way to the server, unless it
+    /// cannot be opened: then each is one by itself. What must not be done by itself asks whether the setting is there.
     pub(super) async fn open(&self) -> Result<(), StoreError> {
-        self.simply("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        self.simply("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL countersign.transaction = 'open'")
+            .await?;
         self.is_open.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -228,27 +230,54 @@ impl Session {
     /// Commits what was sealed. If the connection breaks here, nobody knows what came of it: that is no race, and is not
     /// tried again. Nor is a commit with a [warning](Warnings).
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        self.send_commit().await.map_err(not_committed)?;
+        self.send_commit().await?;
         self.committed();
         Ok(())
     }
 
     /// Sends the commit without waiting for what was asked before. To be joined with that, in the same task and after it: each of
-    /// the others asks one thing, which is on its way when the commit is. If any of them fails, the database takes everything back,
-    /// and says so to the one that failed.
+    /// the others asks one thing, which is on its way when the commit is. If the database refuses any of them, it takes everything
+    /// back, and says so to the one that failed. (A statement that changes nothing is not refused: that a chain cannot be advanced
+    /// is for [`seal`](Self::seal)'s link to refuse.)
+    ///
+    /// Where the commit itself fails, only a race says for sure that nothing was done.
     pub(super) async fn send_commit(&self) -> Result<(), StoreError> {
-        // What has to be prepared first on this connection would come too late. Whoever prepares it is polled before this.
-        let all_sent = || self.preparing.load(Ordering::Relaxed) == 0;
-        poll_fn(|_| if all_sent() { Poll::Ready(()) } else { Poll::Pending }).await;
+        self.all_sent().await;
         // There is nothing left to roll back, whatever comes of it.
         self.is_open.store(false, Ordering::Relaxed);
         let warnings = self.database.warnings.count();
-        self.simply("COMMIT").await?;
+        self.simply("COMMIT").await.map_err(not_committed)?;
         if self.database.warnings.count() != warnings {
             let reason = "the database warned of something while it committed: a standby may not have it";
             return Err(StoreError::Unavailable(reason.to_owned()));
         }
         Ok(())
+    }
+
+    /// Waits until what is asked by others that are joined with the caller, before it and in the same task, is on its way: on a
+    /// connection that does not know their statements they have to prepare them first. They are polled before this, so they wake it.
+    pub(super) async fn all_sent(&self) {
+        let all_sent = || self.preparing.load(Ordering::Relaxed) == 0;
+        poll_fn(|_| if all_sent() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    /// Tells whoever watches that exchanges are on record.
+    pub(super) fn report(&self, exchanges: usize) {
+        if exchanges > 0 {
+            self.database.batches.committed(exchanges);
+        }
+    }
+
+    /// What an error of statements means that were sent together with the commit. Those that the database answered with were refused,
+    /// so nothing was done. If the connection broke, nobody knows what came of it.
+    pub(super) fn of_commit(&self, error: StoreError) -> StoreError {
+        let is_sent = !self.is_open.load(Ordering::Relaxed);
+        match error {
+            StoreError::Database(error) if is_sent && error.fault() == Fault::Connection => {
+                StoreError::Unavailable(error.to_string())
+            }
+            other => other,
+        }
     }
 
     /// Goes on with its chain and its connection for others, once it is committed.
@@ -291,15 +320,6 @@ impl Drop for Session {
     }
 }
 
-/// What an error of a transaction means whose commit was sent with its last statements: a statement that failed, for a row or
-/// for a race, says for sure that nothing was done.
-pub(super) fn not_committed_together(error: StoreError) -> StoreError {
-    match error {
-        StoreError::Database(error) if error.fault() == Fault::Row => StoreError::Database(error),
-        other => not_committed(other),
-    }
-}
-
 /// What an error of a commit means: only a race says for sure that nothing was done, and may be tried again.
 fn not_committed(error: StoreError) -> StoreError {
     match error {
@@ -317,15 +337,8 @@ mod tests {
     fn a_commit_of_which_nothing_is_known_is_not_made_again() {
         let error = |fault| StoreError::Database(DatabaseError::new("x", fault));
         assert!(matches!(not_committed(error(Fault::Race)), StoreError::Database(_)));
-        for unknown in [Fault::Connection, Fault::Other, Fault::Row] {
+        for unknown in [Fault::Connection, Fault::Gone, Fault::Other, Fault::Row] {
             assert!(matches!(not_committed(error(unknown)), StoreError::Unavailable(_)), "{unknown:?}");
-        }
-        for known in [Fault::Race, Fault::Row] {
-            assert!(matches!(not_committed_together(error(known)), StoreError::Database(_)), "{known:?}");
-        }
-        for unknown in [Fault::Connection, Fault::Other] {
-            let meant = not_committed_together(error(unknown));
-            assert!(matches!(meant, StoreError::Unavailable(_)), "{unknown:?}");
         }
     }
 }
