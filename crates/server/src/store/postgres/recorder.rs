@@ -86,9 +86,9 @@ async fn fill(jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>) {
     }
 }
 
-/// Records exchanges in as few transactions as they allow: one for all; one more for each further use of an id token; one more, after
-/// one that was taken back, where some had to be turned back; one for each that changes its publisher. If a transaction fails because of a row, each of its exchanges is tried by itself, so
-/// that none fails for another's sake.
+/// Records exchanges in as few transactions as they allow: one for all; one more for each further use of an id token; one more,
+/// after one that was taken back, where some had to be turned back; one for each that changes its publisher. If a transaction
+/// fails because of a row, each of its exchanges is tried by itself, so that none fails for another's sake.
 ///
 /// Whoever has given up waiting is passed over: an id token is not used up for nobody.
 async fn record_all(database: &Arc<Database>, mut jobs: Vec<Job>) {
