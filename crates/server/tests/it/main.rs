@@ -5,6 +5,9 @@
 mod access_log;
 #[cfg(test)]
 mod api;
+#[cfg(unix)]
+#[cfg(test)]
+mod batches;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
