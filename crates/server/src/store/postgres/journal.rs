@@ -14,8 +14,8 @@ pub(super) const INSERT_CHANGES: &str =
      SELECT request, ordinal, at, actor, action, target, resource, before, after, $10, $11
      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
          $9::text[]) AS new (request, ordinal, at, actor, action, target, resource, before, after)";
-/// Writes a link of a chain. Fails, for want of a chain, unless it ends in that link and no id token was forgotten that ends at a time
-/// or later.
+/// Writes a link of a chain, unless the chain does not end in it or an id token was forgotten that ends at a time or later. Fails then,
+/// for want of a chain.
 pub(super) const INSERT_BATCH: &str =
     "INSERT INTO batches (chain, number, at, row_count, first_id, last_id, hash)
      VALUES ((SELECT id FROM chains WHERE id = $1 AND number = $2 AND hash = $7

@@ -201,7 +201,7 @@ impl Uses<'_> {
         let added = self.added.id_tokens.get(&id_token).copied();
         let before = match added {
             Some(entry) => entry,
-            None => self.committed(&id_token)?,
+            None => self.known(&id_token)?,
         };
         if before.exchanges >= issuance.max_exchanges {
             return Ok(Attempt::NoneLeft);
@@ -216,7 +216,7 @@ impl Uses<'_> {
 
     /// What is known of an id token from before this transaction, which holds the lock: nobody else adds to the list, so nobody can
     /// have read on, only forgotten everything, because the list under it was replaced.
-    fn committed(&self, id_token: &IdTokenKey) -> Result<Entry, StoreError> {
+    fn known(&self, id_token: &IdTokenKey) -> Result<Entry, StoreError> {
         let known = self.memory.lock();
         if known.last == self.added.before {
             Ok(known.table.get(id_token).unwrap_or_default())

@@ -1,6 +1,7 @@
 //! Who waits for whom.
 
 use super::readers::{READERS, SEARCHERS};
+use super::writer::WAIT;
 use super::*;
 use crate::store::Actor;
 use crate::store::exchange::refused;
@@ -58,8 +59,6 @@ async fn one_that_waits_too_long_says_that_the_database_is_slow_and_not_busy() {
 
 #[tokio::test]
 async fn several_exchanges_wait_for_more_as_long_as_every_thread_is_busy() {
-    // writer.rs
-    const WAIT: Duration = Duration::from_millis(4);
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("store.db")).unwrap();
     store.heed(Idleness::default());

@@ -21,7 +21,7 @@ const BATCH: usize = 256;
 /// Exchanges at once from which on a batch waits for more,
 const MANY: usize = 4;
 /// and how long at most.
-const WAIT: Duration = Duration::from_millis(4);
+pub(super) const WAIT: Duration = Duration::from_millis(4);
 /// Uses of id tokens that are looked at for each that comes. At a steady rate, at most a third as many are kept as are good.
 const LOOK: usize = 4;
 
