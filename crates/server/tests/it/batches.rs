@@ -1,14 +1,24 @@
 //! What the transactions of PostgreSQL's group commit promise, looked at from behind the store.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_cluster::Cluster;
-use countersign_server::store::{Exchange, Verdict};
+use countersign_core::Publisher;
+use countersign_server::store::{Exchange, Outcome, Verdict};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
+use tokio_postgres::types::ToSql;
 
 use crate::postgres::{connect, database, database_on, store};
 use crate::scaling::statement;
 use crate::store::{RESOURCE, adding, command, issuance, make, publisher};
+
+/// What a server's socket is called in its folder, where it has the usual port.
+const SOCKET: &str = ".s.PGSQL.5432";
 
 /// The commit is sent with what it commits. On a new connection statements have to be prepared first: it must not overtake them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -48,22 +58,185 @@ async fn what_has_no_place_in_its_chain_is_not_committed() {
 
 /// Where `BEGIN` fails and the connection lives, what was sent with it is done, each by itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn invariant_3_an_id_token_is_used_in_a_transaction_or_not_at_all() {
+async fn invariant_3_a_batch_is_written_in_a_transaction_or_not_at_all() {
     let address = database().await;
-    store(&address).await.check().await.unwrap();
+    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
+    make(&*store, vec![adding(&publisher)], &command(0)).await;
     let mut client = connect(&address).await;
-    let statement = client.prepare(&statement("USE_ID_TOKENS")).await.unwrap();
-    let (id_tokens, allowed, ends) = (vec![&b"0123456789abcdef"[..]], vec![9_i64], vec![9_i64]);
-    for times in 1..3 {
-        let used = client.query(&statement, &[&id_tokens, &allowed, &ends]).await.unwrap();
-        assert_eq!(used.len(), 0);
+    let (chain, number, hash): (i64, i64, Vec<u8>) = {
+        let head = client.query_one("SELECT id, number, hash FROM chains", &[]).await.unwrap();
+        (head.get(0), head.get(1), head.get(2))
+    };
+    let (next, new_hash) = (number + 1, vec![7_u8; 32]);
+    let (id_tokens, numbers) = (vec![&b"0123456789abcdef"[..]], vec![9_i64]);
+    let (texts, none, nothing) = (vec!["x"], vec![None::<&str>], vec![None::<i64>]);
+    let publishers = vec![publisher.id.as_str()];
+    let statements: [(&str, &[&(dyn ToSql + Sync)]); 4] = [
+        ("USE_ID_TOKENS", &[&id_tokens, &numbers, &numbers]),
+        ("ADVANCE_CHAIN", &[&chain, &next, &new_hash, &9_i64, &hash]),
+        ("COUNT_USES", &[&publishers, &numbers, &numbers, &chain]),
+        (
+            "INSERT_EXCHANGES",
+            &[
+                &texts, &numbers, &texts, &none, &none, &none, &none, &nothing, &none, &nothing, &texts,
+                &chain, &next,
+            ],
+        ),
+    ];
+    for (name, values) in statements {
+        let statement = client.prepare(&statement(name)).await.unwrap();
+        assert_eq!(client.execute(&statement, values).await.unwrap(), 0, "{name}");
         let transaction = client.transaction().await.unwrap();
         transaction.batch_execute("SET LOCAL countersign.transaction = 'open'").await.unwrap();
-        let used = transaction.query(&statement, &[&id_tokens, &allowed, &ends]).await.unwrap();
-        assert_eq!(used.len(), 1);
-        transaction.commit().await.unwrap();
-        let counted = client.query_one("SELECT exchanges FROM used_id_tokens", &[]).await.unwrap();
-        assert_eq!(counted.get::<_, i64>(0), times);
+        assert_eq!(transaction.execute(&statement, values).await.unwrap(), 1, "{name}");
+        transaction.rollback().await.unwrap();
+        assert_eq!(client.execute(&statement, values).await.unwrap(), 0, "{name} after a transaction");
+    }
+}
+
+/// How often a batch goes to the database and back.
+#[tokio::test]
+async fn what_is_as_expected_takes_one_round_trip() {
+    let cluster = Cluster::start("").unwrap();
+    let direct = database_on(&cluster).await;
+    let relay = Relay::before(&cluster);
+    let (store, publisher) = (store(&relay.address(&direct)).await, publisher(RESOURCE));
+    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let record = async |exchange: &Exchange| {
+        let before = relay.round_trips();
+        let verdict = store.record(exchange.clone()).await.unwrap();
+        (verdict, relay.round_trips() - before)
+    };
+    // On each of its connections.
+    for _ in 0..12 {
+        assert_eq!(record(&issuance(&publisher, 1, 1)).await.0, Verdict::Recorded);
+    }
+    let good = issuance(&publisher, 1, 1);
+    assert_eq!(record(&good).await, (Verdict::Recorded, 1));
+    assert_eq!(record(&refused(&publisher)).await, (Verdict::Recorded, 1));
+    let second = Exchange { id: issuance(&publisher, 1, 2).id, ..good };
+    assert_eq!(record(&second).await, (Verdict::Replayed, 1));
+    // Another is likely after that, and then the first round trip says so before anything is written.
+    assert_eq!(record(&issuance(&publisher, 1, 2)).await, (Verdict::Recorded, 2));
+    assert_eq!(record(&issuance(&publisher, 1, 2)).await, (Verdict::Recorded, 1));
+}
+
+/// Each of the link's terms, right after a batch in which all was as expected: so this one is written as if it were, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_as_expected_leaves_nothing() {
+    let address = database().await;
+    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
+    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let client = connect(&address).await;
+    let on_record = async |table: &str| -> i64 {
+        client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0)
+    };
+    let used = issuance(&publisher, 1, 1);
+    assert_eq!(store.record(used.clone()).await.unwrap(), Verdict::Recorded);
+    let replay = Exchange { id: issuance(&publisher, 1, 1).id, ..used };
+    let stale = issuance(&publisher, 2, 1);
+    let good = || issuance(&publisher, 1, 1);
+    let cases = [
+        ("", "", replay, Verdict::Replayed),
+        ("", "", stale, Verdict::PublisherChanged),
+        (
+            "UPDATE publishers SET pending_until = 1",
+            "UPDATE publishers SET pending_until = NULL",
+            good(),
+            Verdict::PublisherChanged,
+        ),
+        (
+            "UPDATE issuers SET disabled_at = 1",
+            "UPDATE issuers SET disabled_at = NULL",
+            good(),
+            Verdict::IssuerDisabled,
+        ),
+        (
+            "UPDATE issuers SET removed_at = 1",
+            "UPDATE issuers SET removed_at = NULL",
+            good(),
+            Verdict::IssuerDisabled,
+        ),
+        (
+            "UPDATE replay_horizon SET forgotten_until = 9999999999",
+            "UPDATE replay_horizon SET forgotten_until = 0",
+            good(),
+            Verdict::TooLate,
+        ),
+    ];
+    for (before, after, exchange, verdict) in cases {
+        // Two: after one that was turned back, the next is written in two steps.
+        for _ in 0..2 {
+            assert_eq!(store.record(good()).await.unwrap(), Verdict::Recorded);
+        }
+        let (exchanges, id_tokens) = (on_record("exchanges").await, on_record("used_id_tokens").await);
+        client.batch_execute(before).await.unwrap();
+        assert_eq!(store.record(exchange).await.unwrap(), verdict, "{before}");
+        client.batch_execute(after).await.unwrap();
+        assert_eq!(on_record("exchanges").await, exchanges, "{before}");
+        assert_eq!(on_record("used_id_tokens").await, id_tokens, "{before}");
+    }
+    // No connection was given up for that, and no chain with it.
+    assert!(on_record("chains").await <= 2);
+}
+
+fn refused(publisher: &Publisher) -> Exchange {
+    Exchange { outcome: Outcome::Refused("expired"), ..issuance(publisher, 1, 1) }
+}
+
+/// Carries what a store and its database say to each other, and counts how often the database has the word.
+struct Relay {
+    folder: TempDir,
+    round_trips: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    fn before(cluster: &Cluster) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = PathBuf::from(cluster.socket().replace("%2F", "/")).join(SOCKET);
+        let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
+        let round_trips = Arc::new(AtomicUsize::new(0));
+        let relay = Self { folder, round_trips: Arc::clone(&round_trips) };
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = UnixStream::connect(&server).await.unwrap();
+                tokio::spawn(carry(client, server, Arc::clone(&round_trips)));
+            }
+        });
+        relay
+    }
+
+    /// The address to use instead.
+    fn address(&self, address: &str) -> String {
+        let (_, database) = address.rsplit_once('/').unwrap();
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{folder}/{database}")
+    }
+
+    fn round_trips(&self) -> usize {
+        self.round_trips.load(Ordering::SeqCst)
+    }
+}
+
+async fn carry(mut client: UnixStream, mut server: UnixStream, round_trips: Arc<AtomicUsize>) {
+    let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
+    let mut is_asked = false;
+    loop {
+        tokio::select! {
+            biased;
+            // A question has all come before its answer: the store is on this thread.
+            Ok(length @ 1..) = client.read(&mut asked) => {
+                is_asked = true;
+                server.write_all(&asked[..length]).await.unwrap();
+            }
+            Ok(length @ 1..) = server.read(&mut answered) => {
+                if std::mem::take(&mut is_asked) {
+                    round_trips.fetch_add(1, Ordering::SeqCst);
+                }
+                client.write_all(&answered[..length]).await.unwrap();
+            }
+            else => return,
+        }
     }
 }
 

@@ -46,7 +46,7 @@ fn in_file(source: &str) -> Vec<Statement> {
 }
 
 /// What goes beyond the SQL that every engine has.
-const BEYOND: [(&str, &str); 9] = [
+const BEYOND: [(&str, &str); 11] = [
     ("unnest(", "`unnest` of several arrays"),
     ("ON CONFLICT", "`ON CONFLICT`"),
     ("RETURNING", "`RETURNING`"),
@@ -55,7 +55,9 @@ const BEYOND: [(&str, &str); 9] = [
     ("SKIP LOCKED", "`SKIP LOCKED`"),
     ("WITH gone AS", "a `DELETE` in a `WITH`"),
     (" NULL;\n", "partial indexes on `IS NOT NULL`"),
+    ("WITH used AS", "an `INSERT` in a `WITH`"),
     ("current_setting(", "`current_setting`"),
+    ("set_config(", "`set_config`"),
 ];
 
 fn table(statements: &[Statement]) -> String {

@@ -11,6 +11,7 @@ use tokio_postgres::{IsolationLevel, Row, Transaction};
 use super::chains::hash;
 use super::conditions::Conditions;
 use super::connections::{column, connection};
+use super::journal::Terms;
 use super::search::{CHUNK, SCAN};
 use super::session::{Database, Session};
 use crate::admin::is_within;
@@ -325,7 +326,7 @@ pub(super) async fn prune(
     for row in database.query(PRUNABLE, &[&keep_since.as_seconds()]).await? {
         let mut session = Session::begin(database, author.at).await?;
         more |= prune_chain(&mut session, author, column(&row, 0)?, keep_since).await?;
-        session.seal(None).await?;
+        session.seal(&Terms::default()).await?;
         session.commit().await?;
     }
     Ok(more)

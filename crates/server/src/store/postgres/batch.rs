@@ -1,7 +1,12 @@
-//! What a batch of exchanges does to the database, in one transaction and two round trips.
+//! What a batch of exchanges does to the database, in one transaction: first what locks what the exchanges rest on and uses their
+//! id tokens, then what writes what came of that and commits.
 //!
-//! The first locks what the exchanges rest on and uses their id tokens; the second writes what came of that and commits. Where one
-//! of them has to be turned back, whose id token is used by then, everything is taken back, and the others are for the next batch.
+//! Where nothing speaks against it, both go in **one round trip**, written as if nothing had to be turned back. Whether that was so is
+//! among the [terms](Terms) of the link, so the database holds to it: if anything had to be, the link cannot be written and the commit
+//! comes to nothing. Then the first half has said what, and the others are for the next batch. Where that is likely, since it just
+//! happened, there are **two round trips**, and what is turned back is not written. An id token that is used by then for one that is turned
+//! back is why everything is taken back there, too. Each statement that writes does nothing outside a transaction, for when it could not be
+//! opened (forgetting is right by itself).
 //!
 //! Batches of several connections and nodes run beside each other. What makes that right, under `READ COMMITTED`:
 //!
@@ -11,8 +16,7 @@
 //! - **Forgetting.** A use could come in as the first one if another transaction forgot the row just now. Whoever forgets
 //!   raises the horizon in the same statement, so both are committed together; and here the horizon is read once more in a
 //!   statement after the use was written. If the row had been forgotten before, that statement sees the horizon that says
-//!   so, and the batch is taken back. If it had not, the use met the row. The statement is the one that writes the batch's link
-//!   of the chain, so the commit that follows it on its heels comes to nothing.
+//!   so, and the batch is taken back. If it had not, the use met the row. The statement is the one that writes the batch's link.
 //! - **Invariant 3.** Nothing of a refusal touches that table, and nothing of what the publisher or the issuer turns back stays in it.
 //! - **Invariant 8.** The publishers and issuers of a batch are locked, shared, from the comparison to the commit: see
 //!   `changes.rs` and `issuers.rs` for the other side.
@@ -26,6 +30,7 @@ use countersign_core::publisher::Revision;
 use tokio_postgres::types::ToSql;
 
 use super::connections::column;
+use super::journal::Terms;
 use super::session::Session;
 use super::{issuers, publishers};
 use crate::store::audit::ExchangeRow;
@@ -39,19 +44,21 @@ pub(super) const LOCK_PUBLISHERS_ALONE: &str =
     "SELECT id, revision, pending_until FROM publishers WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 /// Reads up to where id tokens may have been forgotten.
 pub(super) const HORIZON: &str = "SELECT forgotten_until FROM replay_horizon";
-/// Adds one use to each id token that has one left, and says to which. No id token may be there twice. Does nothing by itself, where the
-/// transaction could not be opened, which it was sent together with.
-pub(super) const USE_ID_TOKENS: &str =
-    "INSERT INTO used_id_tokens (id_token, exchanges, max_exchanges, forget_at)
-     SELECT id_token, 1, max_exchanges, forget_at
-     FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS new (id_token, max_exchanges, forget_at)
-     WHERE current_setting('countersign.transaction', true) = 'open'
-     ORDER BY id_token
-     ON CONFLICT (id_token) DO UPDATE
-         SET exchanges = used_id_tokens.exchanges + 1, max_exchanges = excluded.max_exchanges,
-             forget_at = greatest(used_id_tokens.forget_at, excluded.forget_at)
-         WHERE used_id_tokens.exchanges < excluded.max_exchanges
-     RETURNING id_token";
+/// Adds one use to each id token that has one left, and says to which. The transaction is told to how many. No id token may be there
+/// twice.
+pub(super) const USE_ID_TOKENS: &str = "WITH used AS (
+         INSERT INTO used_id_tokens (id_token, exchanges, max_exchanges, forget_at)
+         SELECT id_token, 1, max_exchanges, forget_at
+         FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS new (id_token, max_exchanges, forget_at)
+         WHERE current_setting('countersign.transaction', true) = 'open'
+         ORDER BY id_token
+         ON CONFLICT (id_token) DO UPDATE
+             SET exchanges = used_id_tokens.exchanges + 1, max_exchanges = excluded.max_exchanges,
+                 forget_at = greatest(used_id_tokens.forget_at, excluded.forget_at)
+             WHERE used_id_tokens.exchanges < excluded.max_exchanges
+         RETURNING id_token)
+     SELECT id_token, told
+     FROM used CROSS JOIN (SELECT set_config('countersign.uses', count(*)::text, true) AS told FROM used) AS uses";
 /// Forgets id tokens that expiry refuses by itself, and raises the horizon if there were any. Strictly before now: a token is
 /// remembered as long as it is good; and it is over by the database's clock as well, since a node whose clock is ahead would forget
 /// what is good on the others. The horizon goes no further than what was forgotten: whatever clocks say, it shuts out few.
@@ -70,7 +77,8 @@ pub(super) const INSERT_EXCHANGES: &str =
      SELECT id, at, outcome, resource, issuer, subject, publisher, expires_at, status_list, status_index, detail, $12, $13
      FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
          $9::text[], $10::bigint[], $11::text[])
-         AS new (id, at, outcome, resource, issuer, subject, publisher, expires_at, status_list, status_index, detail)";
+         AS new (id, at, outcome, resource, issuer, subject, publisher, expires_at, status_list, status_index, detail)
+     WHERE current_setting('countersign.transaction', true) = 'open'";
 
 /// How a batch locks its publishers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +104,16 @@ pub(super) enum Answer {
     Again,
 }
 
+/// How the transaction of a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Committed,
+    /// The commit came to nothing, since some had to be turned back.
+    Refused,
+    /// It is to be rolled back: an id token is used for one that is turned back.
+    InVain,
+}
+
 /// Records exchanges, forgets up to `forget` id tokens, and commits.
 pub(super) async fn record(
     mut session: Session,
@@ -103,97 +121,126 @@ pub(super) async fn record(
     locking: Locking,
     forget: usize,
 ) -> Result<Vec<Answer>, StoreError> {
-    let recorded = async {
-        let examined = examine(&session, exchanges, locking).await?;
-        if examined.is_in_vain {
-            return Ok(examined);
-        }
-        write(&mut session, exchanges, locking, forget, &examined.answers).await?;
-        Ok(examined)
+    let foreseen = before_asking(exchanges, locking);
+    let at_once = locking == Locking::Shared && session.foresees(issuances(exchanges, &foreseen));
+    let ended = if at_once {
+        record_at_once(&mut session, exchanges, forget, &foreseen).await
+    } else {
+        record_what_is_right(&mut session, exchanges, locking, forget, &foreseen).await
     };
-    match recorded.await {
-        Ok(Examined { mut answers, is_in_vain: true }) => {
-            session.roll_back().await;
-            for answer in &mut answers {
-                if *answer == RECORDED {
-                    *answer = Answer::Again;
-                }
-            }
-            Ok(answers)
-        }
-        Ok(Examined { answers, .. }) => {
-            session.report(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
-            session.committed();
-            Ok(answers)
-        }
+    let (mut answers, ending) = match ended {
+        Ok(ended) => ended,
         Err(error) => {
             session.abandon(&error).await;
-            Err(error)
+            return Err(error);
         }
+    };
+    if locking == Locking::Shared && issuances(exchanges, &foreseen).next().is_some() {
+        session.turned_back(answers != foreseen);
+    }
+    match ending {
+        Ending::Committed => {
+            session.report(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
+            session.committed();
+            return Ok(answers);
+        }
+        Ending::Refused => session.refused(),
+        Ending::InVain => session.roll_back().await,
+    }
+    for answer in answers.iter_mut().filter(|answer| **answer == RECORDED) {
+        *answer = Answer::Again;
+    }
+    Ok(answers)
+}
+
+/// In one round trip, as if everything were as foreseen. If it is not, nothing is done.
+async fn record_at_once(
+    session: &mut Session,
+    exchanges: &[&Exchange],
+    forget: usize,
+    foreseen: &[Answer],
+) -> Result<(Vec<Answer>, Ending), StoreError> {
+    let rows = Rows::of(recorded(exchanges, foreseen));
+    rows.note_in(session);
+    let session = &*session;
+    let (examined, written) = tokio::join!(
+        biased;
+        examine(session, exchanges, Locking::Shared, foreseen),
+        write(session, &rows, forget, true),
+    );
+    let (answers, _) = examined.map_err(|error| session.of_commit(error))?;
+    match written {
+        Ok(()) if answers == foreseen => Ok((answers, Ending::Committed)),
+        // The link's terms were not what they should be. It is on record by now: no token must come of it.
+        Ok(()) => Err(StoreError::Unavailable("a batch was recorded that had to be turned back".to_owned())),
+        Err(StoreError::Database(error)) if error.is_race() && answers != foreseen => {
+            Ok((answers, Ending::Refused))
+        }
+        Err(error) => Err(error),
     }
 }
 
-/// Writes what came of a batch, and commits.
-async fn write(
+/// In two round trips: the second writes what is right after the first.
+async fn record_what_is_right(
     session: &mut Session,
     exchanges: &[&Exchange],
     locking: Locking,
     forget: usize,
-    answers: &[Answer],
-) -> Result<(), StoreError> {
+    foreseen: &[Answer],
+) -> Result<(Vec<Answer>, Ending), StoreError> {
+    let (answers, is_in_vain) = examine(session, exchanges, locking, foreseen).await?;
+    if is_in_vain {
+        return Ok((answers, Ending::InVain));
+    }
     if let (Locking::Alone, [exchange]) = (locking, exchanges)
         && answers == [RECORDED]
     {
         change_publisher(session, exchange).await?;
     }
-    let rows = Rows::of(recorded(exchanges, answers));
+    let rows = Rows::of(recorded(exchanges, &answers));
     rows.note_in(session);
-    // A node whose clock is far ahead finds all id tokens expired and refuses them: it must not forget them, too.
-    let now = recorded(exchanges, answers)
-        .filter_map(|(exchange, issuance)| issuance.map(|_| exchange.at.as_seconds()))
-        .max();
-    let earliest = recorded(exchanges, answers)
-        .filter_map(|(_, issuance)| issuance.map(|issuance| issuance.forget_at.as_seconds()))
-        .min();
-    tokio::try_join!(
-        biased;
-        // Before anything is forgotten by this very batch.
-        session.seal(earliest),
-        forget_id_tokens(session, now, forget),
-        count_uses(session, recorded(exchanges, answers)),
-        rows.insert(session),
-        session.send_commit(),
-    )
-    .map_err(|error| session.of_commit(error))?;
-    Ok(())
+    write(session, &rows, forget, false).await?;
+    Ok((answers, Ending::Committed))
 }
 
-/// What the first round trip has found.
-struct Examined {
-    answers: Vec<Answer>,
-    /// An id token is used for one that is turned back: the transaction must not be committed.
-    is_in_vain: bool,
+/// Writes rows with their link, and commits; on the terms that they rest on, where those were not looked at before.
+async fn write(session: &Session, rows: &Rows<'_>, forget: usize, on_terms: bool) -> Result<(), StoreError> {
+    let terms = if on_terms { rows.terms() } else { Terms { earliest: rows.earliest(), ..Terms::default() } };
+    // What is asked together with this comes first, also where it has to be prepared.
+    session.all_sent().await;
+    let (sealed, forgotten, counted, inserted, committed) = tokio::join!(
+        biased;
+        // Before anything is forgotten by this very batch.
+        session.seal(&terms),
+        forget_id_tokens(session, rows.latest(), forget),
+        count_uses(session, rows.issued()),
+        rows.insert(session),
+        session.send_commit(),
+    );
+    // The first that failed is why the others did.
+    sealed.and(forgotten).and(counted).and(inserted).and(committed).map_err(|error| session.of_commit(error))
 }
 
 /// Opens the transaction, locks what the exchanges rest on, uses their id tokens, and answers those that come to nothing; the
-/// others are to be recorded.
+/// others are to be recorded. Says, too, whether an id token is used for one that is turned back: then the transaction must not be
+/// committed.
 async fn examine(
     session: &Session,
     exchanges: &[&Exchange],
     locking: Locking,
-) -> Result<Examined, StoreError> {
-    let mut answers = before_asking(exchanges, locking);
-    let uses: Vec<&Issuance> = recorded(exchanges, &answers).filter_map(|(_, issuance)| issuance).collect();
+    foreseen: &[Answer],
+) -> Result<(Vec<Answer>, bool), StoreError> {
+    let mut answers = foreseen.to_vec();
+    let uses: Vec<&Issuance> = recorded(exchanges, foreseen).filter_map(|(_, issuance)| issuance).collect();
     if uses.is_empty() {
         session.open().await?;
-        return Ok(Examined { answers, is_in_vain: false });
+        return Ok((answers, false));
     }
-    // Of those that are for the next batch, too: if they have to be turned back then, they are at once.
-    let asked = || exchanges.iter().zip(&answers).filter(|(_, answer)| **answer != Answer::Alone);
-    let issuances = || asked().filter_map(|(exchange, _)| issuance(exchange));
-    let urls: BTreeSet<&str> = issuances().map(|issuance| issuance.issuer.as_str()).collect();
+    let urls: BTreeSet<&str> =
+        issuances(exchanges, foreseen).map(|issuance| issuance.issuer.as_str()).collect();
     let urls: Vec<&str> = urls.into_iter().collect();
-    let ids: BTreeSet<&str> = issuances().map(|issuance| issuance.publisher.as_str()).collect();
+    let ids: BTreeSet<&str> =
+        issuances(exchanges, foreseen).map(|issuance| issuance.publisher.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
     let lock = if locking == Locking::Alone { LOCK_PUBLISHERS_ALONE } else { LOCK_PUBLISHERS };
     let at = exchanges.first().map_or(0, |exchange| exchange.at.as_seconds());
@@ -240,7 +287,8 @@ async fn examine(
             *answer = Answer::Verdict(Verdict::Replayed);
         }
     }
-    Ok(Examined { answers, is_in_vain })
+    session.has_seen(&urls);
+    Ok((answers, is_in_vain))
 }
 
 /// Those that cannot be in this transaction, whatever the database says. The others may be recorded.
@@ -273,15 +321,13 @@ async fn forget_id_tokens(session: &Session, now: Option<i64>, limit: usize) -> 
 
 async fn count_uses(
     session: &Session,
-    recorded: impl Iterator<Item = (&Exchange, Option<&Issuance>)>,
+    issued: impl Iterator<Item = (&Exchange, &Issuance)>,
 ) -> Result<(), StoreError> {
     let mut uses: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
-    for (exchange, issuance) in recorded {
-        if let Some(issuance) = issuance {
-            let (last, count) = uses.entry(issuance.publisher.as_str()).or_default();
-            *last = (*last).max(exchange.at.as_seconds());
-            *count += 1;
-        }
+    for (exchange, issuance) in issued {
+        let (last, count) = uses.entry(issuance.publisher.as_str()).or_default();
+        *last = (*last).max(exchange.at.as_seconds());
+        *count += 1;
     }
     if uses.is_empty() {
         return Ok(());
@@ -307,6 +353,12 @@ fn issuance(exchange: &Exchange) -> Option<&Issuance> {
         Outcome::Issued(issuance) => Some(issuance),
         Outcome::Refused(_) => None,
     }
+}
+
+/// What is asked about: of those that are for the next batch, too. If they have to be turned back then, they are at once.
+fn issuances<'a>(exchanges: &'a [&'a Exchange], answers: &'a [Answer]) -> impl Iterator<Item = &'a Issuance> {
+    let asked = exchanges.iter().zip(answers).filter(|(_, answer)| **answer != Answer::Alone);
+    asked.filter_map(|(exchange, _)| issuance(exchange))
 }
 
 /// The exchanges that are recorded, with what they issue.
@@ -349,6 +401,36 @@ impl<'a> Rows<'a> {
                 .map(|StatusEntry { list, index }| (list.as_str(), *index)),
             detail: &exchange.detail,
         })
+    }
+
+    /// Those that issue something, with what they issue.
+    fn issued(&self) -> impl Iterator<Item = (&'a Exchange, &'a Issuance)> {
+        self.rows.iter().filter_map(|(exchange, issuance, _)| issuance.map(|issuance| (*exchange, issuance)))
+    }
+
+    /// When the last of them was decided. A node whose clock is far ahead finds all id tokens expired and refuses them: it must
+    /// not forget them, too, so refusals say nothing here.
+    fn latest(&self) -> Option<i64> {
+        self.issued().map(|(exchange, _)| exchange.at.as_seconds()).max()
+    }
+
+    /// When the first of their id tokens may be forgotten.
+    fn earliest(&self) -> Option<i64> {
+        self.issued().map(|(_, issuance)| issuance.forget_at.as_seconds()).min()
+    }
+
+    /// What has to be so for all of them to be recorded.
+    fn terms(&self) -> Terms<'a> {
+        let publishers: BTreeSet<(&str, i64)> =
+            self.issued().map(|(_, issuance)| (issuance.publisher.as_str(), issuance.revision.0)).collect();
+        let issuers: BTreeSet<&str> = self.issued().map(|(_, issuance)| issuance.issuer.as_str()).collect();
+        let uses = self.issued().count();
+        Terms {
+            earliest: self.earliest(),
+            uses: (uses > 0).then(|| uses.to_string()),
+            publishers: publishers.into_iter().collect(),
+            issuers: issuers.into_iter().collect(),
+        }
     }
 
     fn note_in(&self, session: &mut Session) {

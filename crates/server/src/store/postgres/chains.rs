@@ -29,7 +29,8 @@ pub(super) const TAKE_CHAIN: &str = "UPDATE chains SET at = $3 WHERE id = $1 AND
 pub(super) const NEW_CHAIN: &str = "INSERT INTO chains (id, number, hash, at, anchor_number, anchor_hash)
      SELECT coalesce(max(id), 0) + 1, 0, $1, $2, 0, $1 FROM chains RETURNING id";
 /// Adds a link to a chain, if it ends where the link begins.
-pub(super) const ADVANCE_CHAIN: &str = "UPDATE chains SET number = $2, hash = $3, at = greatest(at, $4) WHERE id = $1 AND number = $2::bigint - 1 AND hash = $5";
+pub(super) const ADVANCE_CHAIN: &str = "UPDATE chains SET number = $2, hash = $3, at = greatest(at, $4)
+     WHERE id = $1 AND number = $2::bigint - 1 AND hash = $5 AND current_setting('countersign.transaction', true) = 'open'";
 
 /// The chains that are held and not in use.
 #[derive(Default)]

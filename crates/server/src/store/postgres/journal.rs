@@ -14,13 +14,34 @@ pub(super) const INSERT_CHANGES: &str =
      SELECT request, ordinal, at, actor, action, target, resource, before, after, $10, $11
      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
          $9::text[]) AS new (request, ordinal, at, actor, action, target, resource, before, after)";
-/// Writes a link of a chain, unless the chain does not end in it or an id token was forgotten that ends at a time or later. Fails then,
-/// for want of a chain.
+/// Writes a link of a chain, if the chain ends in it and its terms hold. Fails otherwise, for want of a chain.
 pub(super) const INSERT_BATCH: &str =
     "INSERT INTO batches (chain, number, at, row_count, first_id, last_id, hash)
      VALUES ((SELECT id FROM chains WHERE id = $1 AND number = $2 AND hash = $7
-                  AND NOT EXISTS (SELECT 1 FROM replay_horizon WHERE forgotten_until > $8)),
+                  AND NOT EXISTS (SELECT 1 FROM replay_horizon WHERE forgotten_until > $8)
+                  AND ($9::text IS NULL OR current_setting('countersign.uses', true) = $9)
+                  AND NOT EXISTS (
+                      SELECT 1 FROM unnest($10::text[], $11::bigint[]) AS expected (publisher, expected_revision)
+                      WHERE NOT EXISTS (SELECT 1 FROM publishers
+                          WHERE id = publisher AND revision = expected_revision AND pending_until IS NULL))
+                  AND NOT EXISTS (
+                      SELECT 1 FROM unnest($12::text[]) AS expected (issuer)
+                      WHERE NOT EXISTS (SELECT 1 FROM issuers
+                          WHERE url = issuer AND disabled_at IS NULL AND removed_at IS NULL))),
          $2, $3, $4, $5, $6, $7)";
+
+/// What a link is written on, besides where its chain ends. What is locked by then stays so until the transaction is committed.
+#[derive(Default)]
+pub(super) struct Terms<'a> {
+    /// No id token has been forgotten that ends then or later.
+    pub(super) earliest: Option<i64>,
+    /// So many id tokens were used by this transaction.
+    pub(super) uses: Option<String>,
+    /// These publishers have these revisions, and are not pending.
+    pub(super) publishers: Vec<(&'a str, i64)>,
+    /// These issuers are there and not switched off.
+    pub(super) issuers: Vec<&'a str>,
+}
 
 /// An entry that waits for the end of its transaction.
 pub(super) struct OwnedChange {
@@ -94,23 +115,39 @@ pub(super) async fn write_changes(session: &Session, changes: &[OwnedChange]) ->
         .map(drop)
 }
 
-/// The link, the first and last id of its rows, and the end of the first of its id tokens. That it cannot be written is another
-/// transaction's doing.
+/// The link, the first and last id of its rows, and its terms. That it cannot be written is another transaction's doing.
 pub(super) async fn write_batch(
     session: &Session,
     link: &ChainHead,
     at: i64,
     rows: i64,
     (first, last): (&str, &str),
-    earliest: Option<i64>,
+    terms: &Terms<'_>,
 ) -> Result<(), StoreError> {
-    let (hash, earliest) = (link.hash.as_slice(), earliest.unwrap_or(i64::MAX));
+    let (hash, earliest) = (link.hash.as_slice(), terms.earliest.unwrap_or(i64::MAX));
+    let (publishers, revisions): (Vec<&str>, Vec<i64>) = terms.publishers.iter().copied().unzip();
     let written = session
-        .execute(INSERT_BATCH, &[&link.chain, &link.number, &at, &rows, &first, &last, &hash, &earliest])
+        .execute(
+            INSERT_BATCH,
+            &[
+                &link.chain,
+                &link.number,
+                &at,
+                &rows,
+                &first,
+                &last,
+                &hash,
+                &earliest,
+                &terms.uses,
+                &publishers,
+                &revisions,
+                &terms.issuers,
+            ],
+        )
         .await;
     match written {
         Err(StoreError::Database(error)) if error.fault() == Fault::Row => {
-            Err(race("another process went on with the chain, or forgot id tokens of this batch"))
+            Err(race("another process went on with the chain, or what the batch rests on is not as it was"))
         }
         written => written.map(drop),
     }

@@ -34,7 +34,9 @@ pub(super) const CONFIRM: &str = "UPDATE publishers SET pending_until = NULL, ch
 /// Counts uses of publishers.
 pub(super) const COUNT_USES: &str = "INSERT INTO publisher_uses (publisher, chain, last_used_at, exchanges)
      SELECT publisher, $4, last_used_at, exchanges FROM unnest($1::text[], $2::bigint[], $3::bigint[])
-         AS new (publisher, last_used_at, exchanges) ORDER BY publisher
+         AS new (publisher, last_used_at, exchanges)
+     WHERE current_setting('countersign.transaction', true) = 'open'
+     ORDER BY publisher
      ON CONFLICT (publisher, chain) DO UPDATE
          SET last_used_at = greatest(publisher_uses.last_used_at, excluded.last_used_at),
              exchanges = publisher_uses.exchanges + excluded.exchanges";

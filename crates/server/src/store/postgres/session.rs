@@ -1,8 +1,9 @@
 //! One transaction, on a connection and a chain of its own.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,21 +17,31 @@ use super::Stop;
 use super::chains::{self, Chains};
 use super::connections::{connection, given_up, pool, silent};
 use super::hosts::Warnings;
-use super::journal;
+use super::journal::{self, Terms};
 use crate::config::PostgresSettings;
 use crate::store::audit::{Batch, ChainHead, ChangeRow, Entry, ExchangeRow};
 use crate::store::batches::Batches;
 use crate::store::database_error::Fault;
-use crate::store::{Author, Conflict, StoreError};
+use crate::store::{Author, Conflict, Issuance, StoreError};
 
 /// What transactions are made with.
 pub(super) struct Database {
     pub(super) pool: Pool,
     pub(super) chains: Chains,
     pub(super) batches: Batches,
+    foresight: Foresight,
     /// How long an answer is waited for. The server has less: this is for one that hangs as a whole.
     pub(super) patience: Duration,
     warnings: Warnings,
+}
+
+/// What makes it likely that a batch is recorded as it is.
+#[derive(Default)]
+struct Foresight {
+    /// Nothing was turned back in the last batch.
+    is_calm: AtomicBool,
+    /// Issuers whose rows were there to be locked. Nothing removes them.
+    issuers: Mutex<BTreeSet<String>>,
 }
 
 /// A transaction that is open, or about to be. Dropped before its end, it takes its connection along, and the server rolls it back.
@@ -41,7 +52,8 @@ pub(super) struct Database {
 pub(super) struct Session {
     database: Arc<Database>,
     client: Option<Object>,
-    is_open: AtomicBool,
+    is_opened: AtomicBool,
+    is_commit_sent: AtomicBool,
     /// Statements that are being prepared, so not on their way yet.
     preparing: AtomicUsize,
     chain: ChainHead,
@@ -58,6 +70,7 @@ impl Database {
             pool: pool(settings, &warnings)?,
             chains: Chains::default(),
             batches: Batches::default(),
+            foresight: Foresight::default(),
             patience: settings.statement_timeout + Duration::from_secs(1),
             warnings,
         })
@@ -84,7 +97,8 @@ impl Session {
             database: Arc::clone(database),
             batch: Batch::after(chain.chain, chain.number, chain.hash),
             client: Some(client),
-            is_open: AtomicBool::new(false),
+            is_opened: AtomicBool::new(false),
+            is_commit_sent: AtomicBool::new(false),
             preparing: AtomicUsize::new(0),
             chain,
             changes: Vec::new(),
@@ -97,8 +111,12 @@ impl Session {
     pub(super) async fn open(&self) -> Result<(), StoreError> {
         self.simply("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL countersign.transaction = 'open'")
             .await?;
-        self.is_open.store(true, Ordering::Relaxed);
+        self.is_opened.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_opened.load(Ordering::Relaxed) && !self.is_commit_sent.load(Ordering::Relaxed)
     }
 
     fn client(&self) -> Result<&Object, StoreError> {
@@ -122,10 +140,8 @@ impl Session {
 
     /// A statement that the connection knows, from the second time on without asking.
     async fn prepared(&self, client: &Object, statement: &str) -> Result<Statement, tokio_postgres::Error> {
-        self.preparing.fetch_add(1, Ordering::Relaxed);
-        let prepared = client.prepare_cached(statement).await;
-        self.preparing.fetch_sub(1, Ordering::Relaxed);
-        prepared
+        let _preparing = Preparing::one(&self.preparing);
+        client.prepare_cached(statement).await
     }
 
     /// The rows of a query.
@@ -193,9 +209,9 @@ impl Session {
 
     /// Writes the log's entries and the link that holds the rows. A transaction that put nothing on record has none.
     ///
-    /// The link is what holds everything together: it cannot be written if another process has taken the chain, nor if id tokens
-    /// that end at `earliest` or later were forgotten, and then the transaction comes to nothing, whatever is sent after it.
-    pub(super) async fn seal(&self, earliest: Option<i64>) -> Result<(), StoreError> {
+    /// The link is what holds everything together: it cannot be written if another process has taken the chain, nor if its terms do
+    /// not hold, and then the transaction comes to nothing, whatever is sent after it.
+    pub(super) async fn seal(&self, terms: &Terms<'_>) -> Result<(), StoreError> {
         let Some((first, last)) = self.batch.span() else { return Ok(()) };
         let next = ChainHead { chain: self.chain(), number: self.number(), hash: self.batch.hash() };
         tokio::try_join!(
@@ -203,7 +219,7 @@ impl Session {
             // First, since the link is of the chain as it is after that.
             chains::advance(self, &self.chain, &next, self.at),
             journal::write_changes(self, &self.changes),
-            journal::write_batch(self, &next, self.at, self.batch.rows(), (first, last), earliest),
+            journal::write_batch(self, &next, self.at, self.batch.rows(), (first, last), terms),
         )?;
         Ok(())
     }
@@ -211,7 +227,7 @@ impl Session {
     /// Seals and commits what was made, or takes it back.
     pub(super) async fn finish<T>(self, made: Result<T, Stop>) -> Result<Result<T, Conflict>, StoreError> {
         let sealed = match made {
-            Ok(value) => self.seal(None).await.map(|()| value).map_err(Stop::Store),
+            Ok(value) => self.seal(&Terms::default()).await.map(|()| value).map_err(Stop::Store),
             stopped => stopped,
         };
         match sealed {
@@ -244,7 +260,7 @@ impl Session {
     pub(super) async fn send_commit(&self) -> Result<(), StoreError> {
         self.all_sent().await;
         // There is nothing left to roll back, whatever comes of it.
-        self.is_open.store(false, Ordering::Relaxed);
+        self.is_commit_sent.store(true, Ordering::Relaxed);
         let warnings = self.database.warnings.count();
         self.simply("COMMIT").await.map_err(not_committed)?;
         if self.database.warnings.count() != warnings {
@@ -271,7 +287,7 @@ impl Session {
     /// What an error of statements means that were sent together with the commit. Those that the database answered with were refused,
     /// so nothing was done. If the connection broke, nobody knows what came of it.
     pub(super) fn of_commit(&self, error: StoreError) -> StoreError {
-        let is_sent = !self.is_open.load(Ordering::Relaxed);
+        let is_sent = self.is_commit_sent.load(Ordering::Relaxed);
         match error {
             StoreError::Database(error) if is_sent && error.fault() == Fault::Connection => {
                 StoreError::Unavailable(error.to_string())
@@ -289,6 +305,35 @@ impl Session {
         self.end();
     }
 
+    /// Goes on with its chain and its connection for others, after the database has answered that the commit came to nothing.
+    pub(super) fn refused(mut self) {
+        self.end();
+    }
+
+    /// Whether a batch that issues this is likely to be recorded as it is. What is only refused always is.
+    pub(super) fn foresees<'a>(&self, issuances: impl Iterator<Item = &'a Issuance>) -> bool {
+        let Foresight { is_calm, issuers } = &self.database.foresight;
+        let issuers = issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = issuances.map(|issuance| issuers.contains(issuance.issuer.as_str()));
+        known.all(|is_known| is_known && is_calm.load(Ordering::Relaxed))
+    }
+
+    /// Notes issuers that were there to be locked.
+    pub(super) fn has_seen(&self, urls: &[&str]) {
+        let issuers = &self.database.foresight.issuers;
+        let mut issuers = issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        for url in urls {
+            if !issuers.contains(*url) {
+                issuers.insert((*url).to_owned());
+            }
+        }
+    }
+
+    /// Notes whether anything of a batch was turned back.
+    pub(super) fn turned_back(&self, any: bool) {
+        self.database.foresight.is_calm.store(!any, Ordering::Relaxed);
+    }
+
     /// Gives up because of an error: takes everything back, or leaves that to the server.
     pub(super) async fn abandon(self, error: &StoreError) {
         // Where a chain was lost to another process, it is not given back; nor where the connection is of no use.
@@ -301,7 +346,7 @@ impl Session {
     /// Takes everything back. A connection on which that fails is not used again, nor one that had nothing open: what was asked
     /// together with its opening may still be under way.
     pub(super) async fn roll_back(mut self) {
-        if self.is_open.load(Ordering::Relaxed) && self.simply("ROLLBACK").await.is_ok() {
+        if self.is_open() && self.simply("ROLLBACK").await.is_ok() {
             self.end();
         }
     }
@@ -309,6 +354,22 @@ impl Session {
     fn end(&mut self) {
         drop(self.client.take());
         self.database.chains.give_back(self.chain.clone());
+    }
+}
+
+/// Counts as a statement that is being prepared, as long as somebody waits for that.
+struct Preparing<'a>(&'a AtomicUsize);
+
+impl<'a> Preparing<'a> {
+    fn one(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Preparing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
