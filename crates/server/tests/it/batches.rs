@@ -15,7 +15,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::postgres::{connect, database, database_on, store};
 use crate::scaling::statement;
-use crate::store::{RESOURCE, adding, command, issuance, make, publisher};
+use crate::store::{RESOURCE, adding, command, issuance, make, publisher, waiting};
 
 /// What a server's socket is called in its folder, where it has the usual port.
 const SOCKET: &str = ".s.PGSQL.5432";
@@ -178,6 +178,108 @@ async fn what_is_not_as_expected_leaves_nothing() {
     }
     // No connection was given up for that, and no chain with it.
     assert!(on_record("chains").await <= 2);
+}
+
+/// Exchanges that come together are in one batch, which is written as if all were as expected.
+#[tokio::test]
+async fn those_who_are_turned_back_take_nobody_along() {
+    let address = database().await;
+    let (store, good) = (store(&address).await, publisher(RESOURCE));
+    let (changed, pending) = (publisher("acme/other"), publisher("acme/third"));
+    make(&*store, vec![adding(&good), adding(&changed), waiting(&pending, 9_999)], &command(0)).await;
+    let issue = |publisher: &Publisher, revision| issuance(publisher, revision, 1);
+    // The same id token for another resource, of which something is not as it was.
+    let same = |first: &Exchange, other: Exchange| {
+        let (Outcome::Issued(first), Outcome::Issued(mut issuance)) = (&first.outcome, other.outcome) else {
+            panic!("both are issued")
+        };
+        issuance.id_token = first.id_token;
+        Exchange { outcome: Outcome::Issued(issuance), ..other }
+    };
+    let calm = async || {
+        for _ in 0..3 {
+            assert_eq!(store.record(issue(&good, 1)).await.unwrap(), Verdict::Recorded);
+        }
+    };
+    let used = issue(&good, 1);
+    calm().await;
+    assert_eq!(store.record(used.clone()).await.unwrap(), Verdict::Recorded);
+
+    let replay = Exchange { id: issue(&good, 1).id, ..used };
+    let (first, second, third) =
+        tokio::join!(store.record(issue(&good, 1)), store.record(replay), store.record(issue(&good, 1)));
+    let verdicts = [first.unwrap(), second.unwrap(), third.unwrap()];
+    assert_eq!(verdicts, [Verdict::Recorded, Verdict::Replayed, Verdict::Recorded]);
+
+    for (other, expected) in [
+        (issue(&changed, 2), Verdict::PublisherChanged),
+        (issue(&pending, 1), Verdict::Replayed),
+        (issue(&changed, 1), Verdict::Replayed),
+    ] {
+        calm().await;
+        let one = issue(&good, 1);
+        let again = same(&one, other);
+        let (first, second, third) =
+            tokio::join!(store.record(one), store.record(again), store.record(issue(&good, 1)));
+        let verdicts = [first.unwrap(), second.unwrap(), third.unwrap()];
+        assert_eq!(verdicts, [Verdict::Recorded, expected, Verdict::Recorded]);
+    }
+    calm().await;
+    let (first, second) = tokio::join!(store.record(issue(&good, 1)), store.record(issue(&pending, 1)));
+    assert_eq!([first.unwrap(), second.unwrap()], [Verdict::Recorded, Verdict::Recorded]);
+}
+
+/// Connections break and chains are taken over, so that all is sent at once on connections that have to prepare it first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_on_record_without_its_link() {
+    let address = database().await;
+    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
+    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let client = connect(&address).await;
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let mut recorded = 0;
+    for round in 0..30 {
+        client.query(end, &[]).await.unwrap();
+        if round % 3 > 0 {
+            client.batch_execute("UPDATE chains SET number = number + 100").await.unwrap();
+        }
+        let exchanges = (0..4).map(|_| {
+            let (store, exchange) = (Arc::clone(&store), issuance(&publisher, 1, 1));
+            // Where the connection broke too late, nobody knows.
+            async move { store.record(exchange).await.is_ok_and(|verdict| verdict == Verdict::Recorded) }
+        });
+        let done = exchanges.collect::<JoinSet<bool>>().join_all().await;
+        recorded += done.into_iter().filter(|is_recorded| *is_recorded).count();
+    }
+    let count = async |query: &str| -> i64 { client.query_one(query, &[]).await.unwrap().get(0) };
+    let stray = "SELECT count(*) FROM exchanges WHERE NOT EXISTS (SELECT 1 FROM batches
+             WHERE batches.chain = exchanges.chain AND number = batch AND batches.xmin = exchanges.xmin)";
+    assert_eq!(count(stray).await, 0);
+    let exchanges = count("SELECT count(*) FROM exchanges").await;
+    assert_eq!(count("SELECT count(*) FROM used_id_tokens").await, exchanges);
+    assert!(recorded >= 60 && exchanges >= i64::try_from(recorded).unwrap(), "{recorded} of {exchanges}");
+}
+
+/// Some engine may not have it that a transaction reads what it was told. Then what is foreseen never comes true.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_transaction_cannot_be_told_anything_it_asks_first() {
+    let address = database().await;
+    let client = connect(&address).await;
+    client
+        .batch_execute(
+            "CREATE FUNCTION set_config(text, text, boolean) RETURNS text LANGUAGE sql AS 'SELECT $2';
+             DO $$ BEGIN
+                 EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database());
+             END $$",
+        )
+        .await
+        .unwrap();
+    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
+    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    for _ in 0..5 {
+        assert_eq!(store.record(issuance(&publisher, 1, 1)).await.unwrap(), Verdict::Recorded);
+    }
 }
 
 fn refused(publisher: &Publisher) -> Exchange {

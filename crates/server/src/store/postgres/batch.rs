@@ -104,13 +104,11 @@ pub(super) enum Answer {
     Again,
 }
 
-/// How the transaction of a batch ended.
+/// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     Committed,
-    /// The commit came to nothing, since some had to be turned back.
-    Refused,
-    /// It is to be rolled back: an id token is used for one that is turned back.
+    /// Some had to be turned back for which it had done something.
     InVain,
 }
 
@@ -131,22 +129,25 @@ pub(super) async fn record(
     let (mut answers, ending) = match ended {
         Ok(ended) => ended,
         Err(error) => {
+            if at_once {
+                // Whatever it was: the next attempt asks first.
+                session.expects(false);
+            }
             session.abandon(&error).await;
             return Err(error);
         }
     };
     if locking == Locking::Shared && issuances(exchanges, &foreseen).next().is_some() {
-        session.turned_back(answers != foreseen);
+        session.expects(is_as_foreseen(&foreseen, &answers));
     }
-    match ending {
-        Ending::Committed => {
-            session.report(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
-            session.committed();
-            return Ok(answers);
-        }
-        Ending::Refused => session.refused(),
-        Ending::InVain => session.roll_back().await,
+    if ending == Ending::Committed {
+        // By now the issuers' rows are there for certain.
+        session.has_seen(issuances(exchanges, &foreseen));
+        session.report(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
+        session.committed();
+        return Ok(answers);
     }
+    session.take_back().await;
     for answer in answers.iter_mut().filter(|answer| **answer == RECORDED) {
         *answer = Answer::Again;
     }
@@ -168,16 +169,25 @@ async fn record_at_once(
         examine(session, exchanges, Locking::Shared, foreseen),
         write(session, &rows, forget, true),
     );
-    let (answers, _) = examined.map_err(|error| session.of_commit(error))?;
-    match written {
-        Ok(()) if answers == foreseen => Ok((answers, Ending::Committed)),
+    match (examined, written) {
+        (Ok((answers, _)), Ok(())) if is_as_foreseen(foreseen, &answers) => Ok((answers, Ending::Committed)),
         // The link's terms were not what they should be. It is on record by now: no token must come of it.
-        Ok(()) => Err(StoreError::Unavailable("a batch was recorded that had to be turned back".to_owned())),
-        Err(StoreError::Database(error)) if error.is_race() && answers != foreseen => {
-            Ok((answers, Ending::Refused))
+        (_, Ok(())) => {
+            Err(StoreError::Unavailable("a batch was recorded that had to be turned back".to_owned()))
         }
-        Err(error) => Err(error),
+        (Ok((answers, _)), Err(StoreError::Database(error)))
+            if error.is_race() && !is_as_foreseen(foreseen, &answers) =>
+        {
+            Ok((answers, Ending::InVain))
+        }
+        (Ok(_), Err(error)) => Err(error),
+        (Err(error), Err(_)) => Err(session.of_commit(error)),
     }
+}
+
+/// Whether all are recorded that were to be. Whether those are turned back by now that were for the next batch does not matter.
+fn is_as_foreseen(foreseen: &[Answer], answers: &[Answer]) -> bool {
+    foreseen.iter().zip(answers).all(|(foreseen, answer)| *foreseen != RECORDED || *answer == RECORDED)
 }
 
 /// In two round trips: the second writes what is right after the first.
@@ -287,7 +297,6 @@ async fn examine(
             *answer = Answer::Verdict(Verdict::Replayed);
         }
     }
-    session.has_seen(&urls);
     Ok((answers, is_in_vain))
 }
 

@@ -23,11 +23,11 @@ pub(super) const INSERT_BATCH: &str =
                   AND NOT EXISTS (
                       SELECT 1 FROM unnest($10::text[], $11::bigint[]) AS expected (publisher, expected_revision)
                       WHERE NOT EXISTS (SELECT 1 FROM publishers
-                          WHERE id = publisher AND revision = expected_revision AND pending_until IS NULL))
+                          WHERE id = expected.publisher AND revision = expected.expected_revision AND pending_until IS NULL))
                   AND NOT EXISTS (
                       SELECT 1 FROM unnest($12::text[]) AS expected (issuer)
                       WHERE NOT EXISTS (SELECT 1 FROM issuers
-                          WHERE url = issuer AND disabled_at IS NULL AND removed_at IS NULL))),
+                          WHERE url = expected.issuer AND disabled_at IS NULL AND removed_at IS NULL))),
          $2, $3, $4, $5, $6, $7)";
 
 /// What a link is written on, besides where its chain ends. What is locked by then stays so until the transaction is committed.

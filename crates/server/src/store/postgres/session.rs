@@ -21,7 +21,7 @@ use super::journal::{self, Terms};
 use crate::config::PostgresSettings;
 use crate::store::audit::{Batch, ChainHead, ChangeRow, Entry, ExchangeRow};
 use crate::store::batches::Batches;
-use crate::store::database_error::Fault;
+use crate::store::database_error::{DatabaseError, Fault};
 use crate::store::{Author, Conflict, Issuance, StoreError};
 
 /// What transactions are made with.
@@ -53,7 +53,11 @@ pub(super) struct Session {
     database: Arc<Database>,
     client: Option<Object>,
     is_opened: AtomicBool,
+    /// A statement has failed, or was given up.
+    is_failed: AtomicBool,
     is_commit_sent: AtomicBool,
+    /// The database has answered the commit: there is no transaction any more, whether it was made or taken back.
+    is_over: AtomicBool,
     /// Statements that are being prepared, so not on their way yet.
     preparing: AtomicUsize,
     chain: ChainHead,
@@ -98,7 +102,9 @@ impl Session {
             batch: Batch::after(chain.chain, chain.number, chain.hash),
             client: Some(client),
             is_opened: AtomicBool::new(false),
+            is_failed: AtomicBool::new(false),
             is_commit_sent: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             preparing: AtomicUsize::new(0),
             chain,
             changes: Vec::new(),
@@ -129,8 +135,14 @@ impl Session {
         &self,
         answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, StoreError> {
-        let answer = timeout(self.database.patience, answer).await;
-        Ok(answer.map_err(|_| self.client().map_or_else(|error| error, silent))??)
+        let answer = match timeout(self.database.patience, answer).await {
+            Ok(answer) => answer.map_err(StoreError::from),
+            Err(_) => Err(self.client().map_or_else(|error| error, silent)),
+        };
+        if answer.is_err() {
+            self.is_failed.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// Runs a statement that has no values and no rows.
@@ -214,14 +226,15 @@ impl Session {
     pub(super) async fn seal(&self, terms: &Terms<'_>) -> Result<(), StoreError> {
         let Some((first, last)) = self.batch.span() else { return Ok(()) };
         let next = ChainHead { chain: self.chain(), number: self.number(), hash: self.batch.hash() };
-        tokio::try_join!(
+        let (advanced, changed, linked) = tokio::join!(
             biased;
             // First, since the link is of the chain as it is after that.
             chains::advance(self, &self.chain, &next, self.at),
             journal::write_changes(self, &self.changes),
+            // Also where the chain could not be advanced, which is no error to the database: this is.
             journal::write_batch(self, &next, self.at, self.batch.rows(), (first, last), terms),
-        )?;
-        Ok(())
+        );
+        advanced.and(changed).and(linked)
     }
 
     /// Seals and commits what was made, or takes it back.
@@ -256,13 +269,20 @@ impl Session {
     /// back, and says so to the one that failed. (A statement that changes nothing is not refused: that a chain cannot be advanced
     /// is for [`seal`](Self::seal)'s link to refuse.)
     ///
+    /// Nothing is sent if one of them has failed by then: it may never have been on its way.
+    ///
     /// Where the commit itself fails, only a race says for sure that nothing was done.
     pub(super) async fn send_commit(&self) -> Result<(), StoreError> {
         self.all_sent().await;
+        if self.is_failed.load(Ordering::Relaxed) || self.client()?.is_closed() {
+            let error = DatabaseError::new("the transaction failed before its commit", Fault::Connection);
+            return Err(StoreError::Database(error));
+        }
         // There is nothing left to roll back, whatever comes of it.
         self.is_commit_sent.store(true, Ordering::Relaxed);
         let warnings = self.database.warnings.count();
         self.simply("COMMIT").await.map_err(not_committed)?;
+        self.is_over.store(true, Ordering::Relaxed);
         if self.database.warnings.count() != warnings {
             let reason = "the database warned of something while it committed: a standby may not have it";
             return Err(StoreError::Unavailable(reason.to_owned()));
@@ -305,9 +325,14 @@ impl Session {
         self.end();
     }
 
-    /// Goes on with its chain and its connection for others, after the database has answered that the commit came to nothing.
-    pub(super) fn refused(mut self) {
-        self.end();
+    /// Goes on with its chain and its connection for others, after everything was taken back: by this, or by the database instead
+    /// of committing it.
+    pub(super) async fn take_back(mut self) {
+        if self.is_over.load(Ordering::Relaxed) {
+            self.end();
+        } else {
+            self.roll_back().await;
+        }
     }
 
     /// Whether a batch that issues this is likely to be recorded as it is. What is only refused always is.
@@ -319,19 +344,20 @@ impl Session {
     }
 
     /// Notes issuers that were there to be locked.
-    pub(super) fn has_seen(&self, urls: &[&str]) {
+    pub(super) fn has_seen<'a>(&self, issuances: impl Iterator<Item = &'a Issuance>) {
         let issuers = &self.database.foresight.issuers;
         let mut issuers = issuers.lock().unwrap_or_else(PoisonError::into_inner);
-        for url in urls {
-            if !issuers.contains(*url) {
-                issuers.insert((*url).to_owned());
+        for issuance in issuances {
+            let url = issuance.issuer.as_str();
+            if !issuers.contains(url) {
+                issuers.insert(url.to_owned());
             }
         }
     }
 
-    /// Notes whether anything of a batch was turned back.
-    pub(super) fn turned_back(&self, any: bool) {
-        self.database.foresight.is_calm.store(!any, Ordering::Relaxed);
+    /// Notes whether the next batch is likely to be recorded as it is.
+    pub(super) fn expects(&self, calm: bool) {
+        self.database.foresight.is_calm.store(calm, Ordering::Relaxed);
     }
 
     /// Gives up because of an error: takes everything back, or leaves that to the server.
