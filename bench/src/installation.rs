@@ -55,7 +55,8 @@ impl<'a> Installation<'a> {
     /// Starts it on the measured core, and waits until it says that it is ready.
     pub(crate) fn start(&self) -> anyhow::Result<Running> {
         let mut serve = self.command(self.stage.pinning.measured(&self.stage.server), &["serve"]);
-        let program = Program::start(serve.stdin(Stdio::null()).stderr(Stdio::piped()));
+        let program =
+            Program::start_with(serve.stdin(Stdio::null()).stderr(Stdio::piped()), self.stage.ending);
         let mut running = Running { program: program.context("cannot start the server")?, address: None };
         let stderr = running.program.child().stderr.take().context("the server has a standard error")?;
         running.address = Some(address(stderr)?);

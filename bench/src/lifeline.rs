@@ -37,20 +37,36 @@ impl Drop for Lifeline {
     }
 }
 
-/// A program that was started, killed when this is dropped or this program ends.
+/// How a program ends when it is not needed any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is killed: what it has promised must hold all the same.
+    #[default]
+    Killed,
+    /// It is asked to end, and waited for.
+    Asked,
+}
+
+/// A program that was started, ended when this is dropped, and killed when this program ends.
 pub(crate) struct Program {
     child: Child,
+    ending: Ending,
     /// `None` once the child is gone: its id may be another's then.
     lifeline: Option<Lifeline>,
 }
 
 impl Program {
-    /// Starts it.
+    /// Starts one that is killed in the end.
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+        Self::start_with(command, Ending::Killed)
+    }
+
+    /// Starts it.
+    pub(crate) fn start_with(command: &mut Command, ending: Ending) -> io::Result<Self> {
         let mut child = command.spawn()?;
         let id = child.id().to_string();
         match Lifeline::start(["kill", "-9", &id].map(OsStr::new)) {
-            Ok(lifeline) => Ok(Self { child, lifeline: Some(lifeline) }),
+            Ok(lifeline) => Ok(Self { child, ending, lifeline: Some(lifeline) }),
             Err(error) => {
                 drop(child.kill());
                 drop(child.wait());
@@ -80,6 +96,10 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if self.ending == Ending::Asked && self.lifeline.is_some() {
+            drop(Command::new("kill").args(["-TERM", &self.id().to_string()]).status());
+            drop(self.child.wait());
+        }
         drop(self.kill());
     }
 }

@@ -13,6 +13,7 @@ use crate::comparison::{self, Load};
 use crate::generator::{Generator, Target};
 use crate::installation::Installation;
 use crate::load::Request;
+use crate::postgres::Cluster;
 use crate::rate::milliseconds_at;
 use crate::stage::{Settings, Stage};
 use crate::tell;
@@ -26,6 +27,9 @@ const PACE: f64 = 0.8;
 pub(crate) struct Options {
     #[command(flatten)]
     settings: Settings,
+    /// On PostgreSQL instead of SQLite.
+    #[arg(long)]
+    postgres: bool,
     /// How often each load is measured, in turns; medians are reported.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=5))]
     rounds: u16,
@@ -54,11 +58,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let (used, fresh) = tokens.split_at(each);
     let mut kinds = Kinds { valid: Tokens(fresh), used, untrusted: &untrusted, forged: &forged };
 
-    let installation = Installation::make(&stage, stage.folder.path(), "sqlite:countersign.db")?;
+    let cluster = options.postgres.then(|| Cluster::start(&stage.parent, &stage.pinning)).transpose()?;
+    let address = cluster.as_ref().map_or_else(|| "sqlite:countersign.db".to_owned(), Cluster::address);
+    let installation = Installation::make(&stage, stage.folder.path(), &address)?;
     installation.trust(RESOURCE)?;
     let server = installation.start()?;
     stage.pinning.pin_generator()?;
-    let target = Target::of(std::slice::from_ref(&server), None)?;
+    let database = cluster.as_ref().map(Cluster::process).transpose()?;
+    let target = Target::of(std::slice::from_ref(&server), database)?;
     let generator = Generator::new(options.settings.connections)?;
     // Warms everything up, and makes what is replayed later.
     generator.closed_loop(&target, used.iter().map(|token| good(token)).collect(), AT_MOST)?;
@@ -70,6 +77,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     report(&stage, &loads, &alone, &mixed);
     options.settings.save(json!({
         "cores": stage.pinning.to_string(),
+        "database": if options.postgres { "postgres" } else { "sqlite" },
         "rounds": options.rounds,
         "exchanges": options.requests,
         "loads": comparison::to_json(&loads),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::lifeline::Folder;
+use crate::lifeline::{Ending, Folder};
 use crate::pinning::Pinning;
 use crate::workload::Issuer;
 
@@ -22,6 +22,9 @@ pub(crate) struct Settings {
     /// may be in memory, where nothing is ever written to a disk.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
+    /// Asks servers to end that are killed otherwise: those that count what they do write it down then.
+    #[arg(long, hide = true)]
+    pub(crate) gently: bool,
     /// Saves the figures as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -30,6 +33,8 @@ pub(crate) struct Settings {
 /// What servers are started with.
 pub(crate) struct Stage {
     pub(crate) pinning: Pinning,
+    /// How servers end.
+    pub(crate) ending: Ending,
     /// This program.
     pub(crate) own: PathBuf,
     /// The released server.
@@ -53,6 +58,7 @@ impl Stage {
         let folder = Folder::make_in(&parent)?;
         Ok(Self {
             pinning: Pinning::detect(),
+            ending: if settings.gently { Ending::Asked } else { Ending::Killed },
             server: settings.server.as_deref().map_or_else(|| beside.join("countersign-server"), absolute),
             issuer: issuer(folder.path())?,
             own,

@@ -18,12 +18,13 @@ use countersign_core::publisher::{PublisherState, RawRules, Revision};
 use countersign_core::token_exchange::{Parameters, TokenRequest, TokenResponse};
 use countersign_core::{AccessToken, Permission, Provider, PublicUrl, Publisher, Rules, Scalar, decide};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::limit::Cryptography;
 use crate::tell;
 use crate::workload::{AUDIENCE, PINS, RESOURCE, RULES};
 
-/// Serves `POST /oauth/token` until it is killed, and prints its address first.
+/// Serves `POST /oauth/token` until it is killed or asked to end, and prints its address first.
 pub(crate) fn serve(folder: &Path) -> anyhow::Result<()> {
     let exchange = Arc::new(Exchange::load(folder)?);
     // As the server's.
@@ -32,7 +33,11 @@ pub(crate) fn serve(folder: &Path) -> anyhow::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         tell(&listener.local_addr()?.to_string());
         let router = Router::new().route("/oauth/token", post(answer)).with_state(exchange);
-        Ok(axum::serve(listener, router).await?)
+        let mut end = signal(SignalKind::terminate())?;
+        tokio::select! {
+            served = axum::serve(listener, router) => Ok(served?),
+            _ = end.recv() => Ok(()),
+        }
     })
 }
 

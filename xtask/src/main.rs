@@ -6,6 +6,7 @@ mod chaos;
 mod ci;
 mod demo;
 mod dist;
+mod release;
 mod soak;
 mod step;
 mod test;
@@ -23,10 +24,12 @@ The project's own commands.
     cargo xtask demo                a CI job gets an access token without any secret, step by step
     cargo xtask test [ARGS]         all tests; ARGS go to `cargo test`
     cargo xtask ci                  all that must hold before a change is merged
-    cargo xtask bench [ARGS]        what an exchange costs, beside what its cryptography costs; also publishers, mix, endurance, registry, compare
+    cargo xtask bench [ARGS]        what an exchange costs, beside what its cryptography costs; also publishers, mix, endurance, registry, compare;
+                                    with --plain, of the server as `cargo build --release` makes it
     cargo xtask soak [--seconds N]  the server under load as everything around it changes, for ten minutes
     cargo xtask chaos [ARGS]        nodes, databases, disks, clocks and issuers fail under load, for about five minutes
     cargo xtask dist [--figures]    the command line tool as one static file, and what it costs
+    cargo xtask dist server         the server, compiled for what it does most
 
 What they need beyond the Rust toolchain, they fetch into target/tools.";
 

@@ -4,6 +4,7 @@
 pub(crate) mod cargo_deny;
 pub(crate) mod debian;
 pub(crate) mod faketime;
+pub(crate) mod llvm;
 pub(crate) mod node;
 pub(crate) mod postgresql;
 pub(crate) mod python;

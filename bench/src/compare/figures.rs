@@ -38,13 +38,14 @@ pub(super) struct Figure {
 }
 
 /// The settings by their names in the file.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("machine", "machine"),
     ("cores", "cores"),
     ("connections", "connections"),
     ("rounds", "number of rounds"),
     ("exchanges", "exchanges a round"),
     ("publishers", "number of publishers"),
+    ("database", "database"),
 ];
 
 /// A figure's name here, where a row has it, and where each of its rounds does.

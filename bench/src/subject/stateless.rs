@@ -21,7 +21,7 @@ impl Stateless {
     pub(super) fn start(stage: &Stage) -> anyhow::Result<Self> {
         let mut serve = stage.pinning.measured(&stage.own);
         serve.arg("stateless").arg(stage.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut stateless = Self { program: Program::start(&mut serve)?, address: None };
+        let mut stateless = Self { program: Program::start_with(&mut serve, stage.ending)?, address: None };
         let stdout = stateless.program.child().stdout.take().context("the program has a standard output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
