@@ -141,13 +141,15 @@ pub(super) async fn record(
         session.expects(is_as_foreseen(&foreseen, &answers));
     }
     if ending == Ending::Committed {
-        // By now the issuers' rows are there for certain.
-        session.has_seen(issuances(exchanges, &foreseen));
+        if !at_once {
+            // By now the issuers' rows are there for certain.
+            session.has_seen(issuances(exchanges, &foreseen));
+        }
         session.report(answers.iter().filter(|answer| matches!(answer, Answer::Verdict(_))).count());
         session.committed();
         return Ok(answers);
     }
-    session.take_back().await;
+    session.roll_back().await;
     for answer in answers.iter_mut().filter(|answer| **answer == RECORDED) {
         *answer = Answer::Again;
     }
@@ -163,11 +165,11 @@ async fn record_at_once(
 ) -> Result<(Vec<Answer>, Ending), StoreError> {
     let rows = Rows::of(recorded(exchanges, foreseen));
     rows.note_in(session);
-    let session = &*session;
+    let (session, terms) = (&*session, rows.terms());
     let (examined, written) = tokio::join!(
         biased;
         examine(session, exchanges, Locking::Shared, foreseen),
-        write(session, &rows, forget, true),
+        write(session, &rows, forget, &terms),
     );
     match (examined, written) {
         (Ok((answers, _)), Ok(())) if is_as_foreseen(foreseen, &answers) => Ok((answers, Ending::Committed)),
@@ -209,19 +211,25 @@ async fn record_what_is_right(
     }
     let rows = Rows::of(recorded(exchanges, &answers));
     rows.note_in(session);
-    write(session, &rows, forget, false).await?;
+    // Everything else was looked at, and is locked.
+    let terms = Terms { earliest: rows.earliest(), ..Terms::default() };
+    write(session, &rows, forget, &terms).await?;
     Ok((answers, Ending::Committed))
 }
 
-/// Writes rows with their link, and commits; on the terms that they rest on, where those were not looked at before.
-async fn write(session: &Session, rows: &Rows<'_>, forget: usize, on_terms: bool) -> Result<(), StoreError> {
-    let terms = if on_terms { rows.terms() } else { Terms { earliest: rows.earliest(), ..Terms::default() } };
+/// Writes rows with their link, which has these terms, and commits.
+async fn write(
+    session: &Session,
+    rows: &Rows<'_>,
+    forget: usize,
+    terms: &Terms<'_>,
+) -> Result<(), StoreError> {
     // What is asked together with this comes first, also where it has to be prepared.
     session.all_sent().await;
     let (sealed, forgotten, counted, inserted, committed) = tokio::join!(
         biased;
         // Before anything is forgotten by this very batch.
-        session.seal(&terms),
+        session.seal(terms),
         forget_id_tokens(session, rows.latest(), forget),
         count_uses(session, rows.issued()),
         rows.insert(session),

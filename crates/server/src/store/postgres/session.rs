@@ -325,16 +325,6 @@ impl Session {
         self.end();
     }
 
-    /// Goes on with its chain and its connection for others, after everything was taken back: by this, or by the database instead
-    /// of committing it.
-    pub(super) async fn take_back(mut self) {
-        if self.is_over.load(Ordering::Relaxed) {
-            self.end();
-        } else {
-            self.roll_back().await;
-        }
-    }
-
     /// Whether a batch that issues this is likely to be recorded as it is. What is only refused always is.
     pub(super) fn foresees<'a>(&self, issuances: impl Iterator<Item = &'a Issuance>) -> bool {
         let Foresight { is_calm, issuers } = &self.database.foresight;
@@ -369,10 +359,10 @@ impl Session {
         }
     }
 
-    /// Takes everything back. A connection on which that fails is not used again, nor one that had nothing open: what was asked
-    /// together with its opening may still be under way.
+    /// Takes everything back, unless the database did that instead of committing it. A connection on which that fails is not used
+    /// again, nor one that had nothing open: what was asked together with its opening may still be under way.
     pub(super) async fn roll_back(mut self) {
-        if self.is_open() && self.simply("ROLLBACK").await.is_ok() {
+        if self.is_over.load(Ordering::Relaxed) || (self.is_open() && self.simply("ROLLBACK").await.is_ok()) {
             self.end();
         }
     }
