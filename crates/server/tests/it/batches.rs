@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_cluster::Cluster;
 use countersign_core::Publisher;
-use countersign_server::store::{Exchange, Outcome, Verdict};
+use countersign_server::store::{Exchange, Outcome, Store, Verdict};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
+use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use crate::postgres::{connect, database, database_on, store};
@@ -20,12 +21,23 @@ use crate::store::{RESOURCE, adding, command, issuance, make, publisher, waiting
 /// What a server's socket is called in its folder, where it has the usual port.
 const SOCKET: &str = ".s.PGSQL.5432";
 
+/// A store, and a publisher that it has.
+async fn trusted(address: &str) -> (Arc<dyn Store>, Publisher) {
+    let (store, publisher) = (store(address).await, publisher(RESOURCE));
+    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    (store, publisher)
+}
+
+/// The number that a query answers with.
+async fn count(client: &Client, query: &str) -> i64 {
+    client.query_one(query, &[]).await.unwrap().get(0)
+}
+
 /// The commit is sent with what it commits. On a new connection statements have to be prepared first: it must not overtake them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn invariant_2_a_use_its_record_and_the_link_are_of_one_transaction() {
     let address = database().await;
-    let publisher = publisher(RESOURCE);
-    make(&*store(&address).await, vec![adding(&publisher)], &command(0)).await;
+    let (_, publisher) = trusted(&address).await;
     for _ in 0..5 {
         // Each with connections that have prepared nothing yet.
         let store = store(&address).await;
@@ -37,31 +49,27 @@ async fn invariant_2_a_use_its_record_and_the_link_are_of_one_transaction() {
     }
     let rows = "SELECT count(*) FROM exchanges JOIN batches USING (chain) WHERE number = batch AND exchanges.xmin = batches.xmin
          AND (SELECT count(*) FROM used_id_tokens WHERE used_id_tokens.xmin = batches.xmin) = row_count";
-    let together: i64 = connect(&address).await.query_one(rows, &[]).await.unwrap().get(0);
-    assert_eq!(together, 500);
+    assert_eq!(count(&connect(&address).await, rows).await, 500);
 }
 
 /// Another process has gone on with the chain, and of its links none is there any more that could be in the way.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_place_in_its_chain_is_not_committed() {
     let address = database().await;
-    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
-    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let (store, publisher) = trusted(&address).await;
     let client = connect(&address).await;
     for _ in 0..3 {
         client.batch_execute("UPDATE chains SET number = number + 100").await.unwrap();
         assert_eq!(store.record(issuance(&publisher, 1, 1)).await.unwrap(), Verdict::Recorded);
     }
-    let on_record: i64 = client.query_one("SELECT count(*) FROM exchanges", &[]).await.unwrap().get(0);
-    assert_eq!(on_record, 3);
+    assert_eq!(count(&client, "SELECT count(*) FROM exchanges").await, 3);
 }
 
 /// Where `BEGIN` fails and the connection lives, what was sent with it is done, each by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_3_a_batch_is_written_in_a_transaction_or_not_at_all() {
     let address = database().await;
-    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
-    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let (_, publisher) = trusted(&address).await;
     let mut client = connect(&address).await;
     let (chain, number, hash): (i64, i64, Vec<u8>) = {
         let head = client.query_one("SELECT id, number, hash FROM chains", &[]).await.unwrap();
@@ -100,8 +108,7 @@ async fn what_is_as_expected_takes_one_round_trip() {
     let cluster = Cluster::start("").unwrap();
     let direct = database_on(&cluster).await;
     let relay = Relay::before(&cluster);
-    let (store, publisher) = (store(&relay.address(&direct)).await, publisher(RESOURCE));
-    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let (store, publisher) = trusted(&relay.address(&direct)).await;
     let record = async |exchange: &Exchange| {
         let before = relay.round_trips();
         let verdict = store.record(exchange.clone()).await.unwrap();
@@ -125,12 +132,9 @@ async fn what_is_as_expected_takes_one_round_trip() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_as_expected_leaves_nothing() {
     let address = database().await;
-    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
-    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let (store, publisher) = trusted(&address).await;
     let client = connect(&address).await;
-    let on_record = async |table: &str| -> i64 {
-        client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0)
-    };
+    let on_record = async |table: &str| count(&client, &format!("SELECT count(*) FROM {table}")).await;
     let used = issuance(&publisher, 1, 1);
     assert_eq!(store.record(used.clone()).await.unwrap(), Verdict::Recorded);
     let replay = Exchange { id: issuance(&publisher, 1, 1).id, ..used };
@@ -233,8 +237,7 @@ async fn those_who_are_turned_back_take_nobody_along() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_on_record_without_its_link() {
     let address = database().await;
-    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
-    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let (store, publisher) = trusted(&address).await;
     let client = connect(&address).await;
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -252,12 +255,11 @@ async fn nothing_is_on_record_without_its_link() {
         let done = exchanges.collect::<JoinSet<bool>>().join_all().await;
         recorded += done.into_iter().filter(|is_recorded| *is_recorded).count();
     }
-    let count = async |query: &str| -> i64 { client.query_one(query, &[]).await.unwrap().get(0) };
     let stray = "SELECT count(*) FROM exchanges WHERE NOT EXISTS (SELECT 1 FROM batches
              WHERE batches.chain = exchanges.chain AND number = batch AND batches.xmin = exchanges.xmin)";
-    assert_eq!(count(stray).await, 0);
-    let exchanges = count("SELECT count(*) FROM exchanges").await;
-    assert_eq!(count("SELECT count(*) FROM used_id_tokens").await, exchanges);
+    assert_eq!(count(&client, stray).await, 0);
+    let exchanges = count(&client, "SELECT count(*) FROM exchanges").await;
+    assert_eq!(count(&client, "SELECT count(*) FROM used_id_tokens").await, exchanges);
     assert!(recorded >= 60 && exchanges >= i64::try_from(recorded).unwrap(), "{recorded} of {exchanges}");
 }
 
@@ -275,8 +277,7 @@ async fn where_a_transaction_cannot_be_told_anything_it_asks_first() {
         )
         .await
         .unwrap();
-    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
-    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let (store, publisher) = trusted(&address).await;
     for _ in 0..5 {
         assert_eq!(store.record(issuance(&publisher, 1, 1)).await.unwrap(), Verdict::Recorded);
     }
@@ -348,13 +349,9 @@ async fn what_is_turned_back_many_times_is_at_once() {
     // Nobody else counts transactions here.
     let cluster = Cluster::start("").unwrap();
     let address = database_on(&cluster).await;
-    let (store, publisher) = (store(&address).await, publisher(RESOURCE));
-    make(&*store, vec![adding(&publisher)], &command(0)).await;
+    let (store, publisher) = trusted(&address).await;
     let client = connect(&address).await;
-    let transactions = async || -> i64 {
-        let now = client.query_one("SELECT pg_current_xact_id()::text::bigint", &[]).await.unwrap();
-        now.get(0)
-    };
+    let transactions = async || count(&client, "SELECT pg_current_xact_id()::text::bigint").await;
     let before = transactions().await;
     let stale = issuance(&publisher, 2, 1);
     let exchanges = (0..250).map(|number| {
