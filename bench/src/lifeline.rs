@@ -38,10 +38,9 @@ impl Drop for Lifeline {
 }
 
 /// How a program ends when it is not needed any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// It is killed: what it has promised must hold all the same.
-    #[default]
     Killed,
     /// It is asked to end, and waited for.
     Asked,
@@ -85,6 +84,11 @@ impl Program {
         &mut self.child
     }
 
+    /// Asks it to end, as its operator would; whether that could be asked.
+    pub(crate) fn ask_to_end(&self) -> io::Result<bool> {
+        Ok(Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?.success())
+    }
+
     /// Kills it, and waits until it is gone.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
@@ -97,7 +101,7 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         if self.ending == Ending::Asked && self.lifeline.is_some() {
-            drop(Command::new("kill").args(["-TERM", &self.id().to_string()]).status());
+            drop(self.ask_to_end());
             drop(self.child.wait());
         }
         drop(self.kill());
