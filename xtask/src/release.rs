@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::step::{Failure, Result, capture, run as execute, shown, step};
+use crate::step::{Result, quietly, run as execute, step};
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -65,29 +65,15 @@ fn count(
     counts: &Path,
     profile: &Path,
 ) -> Result {
-    if counts.exists() {
-        fs::remove_dir_all(counts)
-            .map_err(|error| Failure::new(format!("cannot remove {}: {error}", counts.display())))?;
-    }
+    tools::clear(counts)?;
     for load in LOADS {
         let mut bench = Command::new(&counting.bench);
         // Whoever counts writes it down at its end, so nobody is killed.
         bench.current_dir(&workspace.root).args(load).arg("--gently");
-        succeed(bench.env("LLVM_PROFILE_FILE", counts.join("%m-%p.profraw")))?;
+        quietly(bench.env("LLVM_PROFILE_FILE", counts.join("%m-%p.profraw")))?;
     }
     let mut merge = Command::new(profdata);
-    succeed(merge.args(["merge", "--sparse", "--output"]).arg(profile).arg(counts))
-}
-
-/// Runs a command of which only the failure is of interest.
-fn succeed(command: &mut Command) -> Result {
-    let output = capture(command)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let (said, complaint) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Err(Failure::new(format!("{} failed: {}\n{said}{complaint}", shown(command), output.status)))
+    quietly(merge.args(["merge", "--sparse", "--output"]).arg(profile).arg(counts))
 }
 
 #[cfg(test)]

@@ -39,6 +39,16 @@ pub(crate) fn run(command: &mut Command) -> Result {
     if status.success() { Ok(()) } else { Err(Failure::new(format!("{} failed: {status}", shown(command)))) }
 }
 
+/// Runs a command out of sight of which only the failure is of interest.
+pub(crate) fn quietly(command: &mut Command) -> Result {
+    let output = capture(command)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(Failure::new(format!("{} failed: {}\n{said}", shown(command), output.status)))
+}
+
 /// Runs a command out of sight, without standard input; whatever it comes to is an outcome.
 pub(crate) fn capture(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null()).output().map_err(|error| cannot_start(command, &error))

@@ -35,7 +35,7 @@ pub(crate) fn write(path: &Path, text: &str) -> Result {
 }
 
 /// Removes a folder if it is there.
-fn clear(folder: &Path) -> Result {
+pub(crate) fn clear(folder: &Path) -> Result {
     if !folder.exists() {
         return Ok(());
     }

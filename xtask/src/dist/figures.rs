@@ -3,14 +3,14 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::demo::actors::in_job;
 use crate::demo::folder::Folder;
 use crate::demo::server::Server;
 use crate::demo::simulator::{Simulator, Variables};
-use crate::step::{Failure, Result, cannot_start, now, shown, step};
+use crate::step::{Failure, Result, now, quietly, step};
 use crate::workspace::Workspace;
 use crate::{test, tools};
 
@@ -103,15 +103,6 @@ impl Times {
 }
 
 /// Runs a program out of sight; it must succeed.
-fn quietly(command: &mut Command) -> Result {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| cannot_start(command, &error))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(Failure::new(format!("{} failed: {}\n{said}", shown(command), output.status)))
-}
-
 /// What every client of the job has to wait for: the mint endpoint and the token endpoint, each over a connection of its own.
 fn round_trips(server: &Server<'_>, job: &Variables) -> Result {
     let mint = format!("{}&audience={}", job.value("ACTIONS_ID_TOKEN_REQUEST_URL")?, server.url());
