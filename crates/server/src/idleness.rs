@@ -45,9 +45,9 @@ impl Idleness {
         state.resting = state.resting.saturating_sub(1);
     }
 
-    /// Waits until a thread has nothing to do, for so long at most, which is how long it takes if nobody tells. For one caller at a
-    /// time.
-    pub(crate) fn wait(&self, at_most: Duration) {
+    /// Waits until a thread has nothing to do, for so long at most, which is how long it takes if nobody tells; whether one has. For
+    /// one caller at a time.
+    pub fn wait(&self, at_most: Duration) -> bool {
         let until = Instant::now() + at_most;
         let mut state = self.state();
         loop {
@@ -59,7 +59,7 @@ impl Idleness {
             }
             let left = until.saturating_duration_since(Instant::now());
             if state.resting > 0 || left.is_zero() {
-                return;
+                return state.resting > 0;
             }
             state.is_awaited = true;
             (state, _) = self.0.at_rest.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,7 @@ use countersign_server::idleness::Idleness;
 use countersign_server::serve::{GRACE, Server, Surroundings};
 use countersign_server::traces::Traces;
 use secrecy::SecretString;
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -87,17 +88,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let idleness = Idleness::default();
-    let (resting, going_on) = (idleness.clone(), idleness.clone());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .on_thread_park(move || {
-            // Before the log is written: whoever waits for this goes on meanwhile, also where whoever reads the log is slow.
-            resting.rest();
-            lines::write_kept();
-        })
-        .on_thread_unpark(move || going_on.go_on())
-        .on_thread_stop(lines::write_kept)
-        .build()?;
+    let runtime = runtime(&idleness)?;
     match arguments.command {
         Command::Serve(common) => runtime.block_on(serve(&common, idleness)),
         Command::Publisher(command) => runtime.block_on(command.run()),
@@ -112,6 +103,21 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Exchanges(arguments) => runtime.block_on(arguments.run()),
     }
+}
+
+/// The threads that serve requests. When one has nothing to do, it says so, and writes the lines of the log that it has kept.
+fn runtime(idleness: &Idleness) -> std::io::Result<Runtime> {
+    let (resting, going_on) = (idleness.clone(), idleness.clone());
+    Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_park(move || {
+            // Before the log is written: whoever waits for this goes on meanwhile, also where whoever reads the log is slow.
+            resting.rest();
+            lines::write_kept();
+        })
+        .on_thread_unpark(move || going_on.go_on())
+        .on_thread_stop(lines::write_kept)
+        .build()
 }
 
 impl Common {
@@ -170,7 +176,7 @@ async fn serve(common: &Common, idleness: Idleness) -> anyhow::Result<()> {
 fn end_in_time() -> anyhow::Result<()> {
     /// Beyond the grace of requests: for the last traces, and for the store.
     const MORE: Duration = Duration::from_secs(10);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     let wait = move || {
         runtime.block_on(async {
             asked_to_stop().await;
@@ -261,4 +267,30 @@ fn encryption_key(config: &Config) -> anyhow::Result<Option<SecretString>> {
 #[expect(clippy::disallowed_methods, reason = "the edge: the environment is read here and nowhere else")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Barrier};
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_serves_says_when_it_has_nothing_to_do_and_when_it_has() {
+        let idleness = Idleness::default();
+        let runtime = runtime(&idleness).unwrap();
+        assert!(idleness.wait(Duration::from_mins(1)), "no thread has anything to do");
+        let threads = runtime.metrics().num_workers();
+        let (begun, done) = (Arc::new(Barrier::new(threads + 1)), Arc::new(Barrier::new(threads + 1)));
+        for _ in 0..threads {
+            let (begun, done) = (Arc::clone(&begun), Arc::clone(&done));
+            runtime.spawn(async move {
+                begun.wait();
+                done.wait();
+            });
+        }
+        begun.wait();
+        assert!(!idleness.wait(Duration::from_millis(20)), "each of them has");
+        done.wait();
+    }
 }
