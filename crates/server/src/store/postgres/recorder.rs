@@ -1,6 +1,7 @@
 //! Group commit: exchanges that arrive together are recorded together, and each caller has its own verdict.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -58,23 +59,30 @@ impl Recorder {
 /// where the database is slow the batches grow by themselves.
 async fn run(database: Arc<Database>, mut queue: mpsc::Receiver<Job>) {
     let lanes = Arc::new(Semaphore::new(LANES));
+    let under_way = UnderWay::default();
+    let mut crowd = Crowd::default();
     while let Some(first) = queue.recv().await {
         let Ok(lane) = Arc::clone(&lanes).acquire_owned().await else { return };
         let mut jobs = vec![first];
-        fill(&mut jobs, &mut queue).await;
-        let database = Arc::clone(&database);
+        fill(&mut jobs, &mut queue, &under_way, &mut crowd).await;
+        let (database, counted) = (Arc::clone(&database), under_way.with(jobs.len()));
         tokio::spawn(async move {
             record_all(&database, jobs).await;
-            drop(lane);
+            drop((lane, counted));
         });
     }
 }
 
-/// Adds what else is queued. When the queue is empty, the other tasks get the processor once: on a busy machine they are
-/// often about to add to it, and a commit costs the same for one exchange as for fifty.
-async fn fill(jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>) {
+/// Adds what else is queued, up to the batch's share. When the queue is empty, the other tasks get the processor once: on a busy
+/// machine they are often about to add to it, and a commit costs the same for one exchange as for fifty.
+async fn fill(jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>, under_way: &UnderWay, crowd: &mut Crowd) {
+    crowd.disperse();
     let mut yielded_at = 0;
-    while jobs.len() < BATCH {
+    loop {
+        crowd.see(under_way.count() + jobs.len() + queue.len());
+        if jobs.len() >= crowd.share() {
+            return;
+        }
         match queue.try_recv() {
             Ok(job) => jobs.push(job),
             Err(_) if yielded_at == jobs.len() => return,
@@ -83,6 +91,54 @@ async fn fill(jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>) {
                 tokio::task::yield_now().await;
             }
         }
+    }
+}
+
+/// How many exchanges were lately waiting at once, in the queue or in a lane.
+///
+/// A batch takes no more than a lane's share of them. Otherwise one takes all that come, and whoever waits for their answers comes back
+/// all at once: then the database has nothing to do while the next batch is decided, and this server nothing while it is recorded.
+#[derive(Debug, Default)]
+struct Crowd(usize);
+
+impl Crowd {
+    /// So many are waiting now.
+    fn see(&mut self, waiting: usize) {
+        self.0 = self.0.max(waiting);
+    }
+
+    /// Time passes: where fewer come, that is known some batches later.
+    fn disperse(&mut self) {
+        self.0 -= self.0.div_ceil(8);
+    }
+
+    /// How many one batch takes.
+    fn share(&self) -> usize {
+        self.0.div_ceil(LANES).min(BATCH)
+    }
+}
+
+/// How many exchanges are in a lane.
+#[derive(Clone, Debug, Default)]
+struct UnderWay(Arc<AtomicUsize>);
+
+/// Some of them, until dropped.
+struct Counted(UnderWay, usize);
+
+impl UnderWay {
+    fn with(&self, exchanges: usize) -> Counted {
+        self.0.fetch_add(exchanges, Ordering::Relaxed);
+        Counted(self.clone(), exchanges)
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 
@@ -205,5 +261,55 @@ mod tests {
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
         // Whoever has given up is passed over.
         assert!(queue.recv().await.unwrap().reply.is_closed());
+    }
+
+    /// What a batch takes of a queue, where so many are in the lanes.
+    async fn taken(queue: &mut mpsc::Receiver<Job>, in_lanes: usize, crowd: &mut Crowd) -> usize {
+        let under_way = UnderWay::default();
+        let _counted = under_way.with(in_lanes);
+        let mut batch = vec![queue.recv().await.unwrap()];
+        fill(&mut batch, queue, &under_way, crowd).await;
+        batch.len()
+    }
+
+    #[tokio::test]
+    async fn a_batch_leaves_their_share_to_the_other_lanes() {
+        let (jobs, mut queue) = mpsc::channel(1_024);
+        let come = |exchanges: usize| {
+            for _ in 0..exchanges {
+                let (reply, _) = oneshot::channel();
+                jobs.try_send(Job { exchange: refused("one of many"), reply }).unwrap();
+            }
+        };
+        let mut crowd = Crowd::default();
+        come(64);
+        assert_eq!(taken(&mut queue, 0, &mut crowd).await, 32, "half of those who wait");
+        assert_eq!(
+            taken(&mut queue, 32, &mut crowd).await,
+            32,
+            "the other half, while the first is recorded"
+        );
+        come(64);
+        assert_eq!(
+            taken(&mut queue, 128, &mut crowd).await,
+            64,
+            "where the database is slow, all that came meanwhile"
+        );
+        come(1_000);
+        assert_eq!(taken(&mut queue, 0, &mut crowd).await, BATCH, "no more than a transaction takes");
+    }
+
+    #[tokio::test]
+    async fn one_by_itself_waits_for_nobody_and_soon_after_a_crowd_no_longer() {
+        let mut crowd = Crowd::default();
+        crowd.see(1);
+        assert_eq!(crowd.share(), 1);
+        crowd.see(2 * BATCH);
+        let batches = (0..).take_while(|_| {
+            crowd.disperse();
+            crowd.see(1);
+            crowd.share() > 1
+        });
+        assert!(batches.count() < 50);
     }
 }
