@@ -79,9 +79,8 @@ async fn invariant_3_a_batch_is_written_in_a_transaction_or_not_at_all() {
     let (id_tokens, numbers) = (vec![&b"0123456789abcdef"[..]], vec![9_i64]);
     let (texts, none, nothing) = (vec!["x"], vec![None::<&str>], vec![None::<i64>]);
     let publishers = vec![publisher.id.as_str()];
-    let statements: [(&str, &[&(dyn ToSql + Sync)]); 4] = [
+    let statements: [(&str, &[&(dyn ToSql + Sync)]); 3] = [
         ("USE_ID_TOKENS", &[&id_tokens, &numbers, &numbers]),
-        ("ADVANCE_CHAIN", &[&chain, &next, &new_hash, &9_i64, &hash]),
         ("COUNT_USES", &[&publishers, &numbers, &numbers, &chain]),
         (
             "INSERT_EXCHANGES",
@@ -100,6 +99,30 @@ async fn invariant_3_a_batch_is_written_in_a_transaction_or_not_at_all() {
         transaction.rollback().await.unwrap();
         assert_eq!(client.execute(&statement, values).await.unwrap(), 0, "{name} after a transaction");
     }
+    let (no_term, unknown) = (None::<&str>, i64::MAX);
+    let (nobody, no_revision) = (Vec::<&str>::new(), Vec::<i64>::new());
+    let link: &[&(dyn ToSql + Sync)] = &[
+        &chain,
+        &next,
+        &9_i64,
+        &1_i64,
+        &"x",
+        &"x",
+        &new_hash,
+        &hash,
+        &unknown,
+        &no_term,
+        &nobody,
+        &no_revision,
+        &nobody,
+    ];
+    let statement = client.prepare(&statement("INSERT_BATCH")).await.unwrap();
+    assert!(client.execute(&statement, link).await.is_err(), "a link by itself");
+    let transaction = client.transaction().await.unwrap();
+    transaction.batch_execute("SET LOCAL countersign.transaction = 'open'").await.unwrap();
+    assert_eq!(transaction.execute(&statement, link).await.unwrap(), 1, "a link");
+    transaction.rollback().await.unwrap();
+    assert!(client.execute(&statement, link).await.is_err(), "a link after a transaction");
 }
 
 /// How often a batch goes to the database and back.

@@ -46,7 +46,7 @@ fn in_file(source: &str) -> Vec<Statement> {
 }
 
 /// What goes beyond the SQL that every engine has.
-const BEYOND: [(&str, &str); 11] = [
+const BEYOND: [(&str, &str); 12] = [
     ("unnest(", "`unnest` of several arrays"),
     ("ON CONFLICT", "`ON CONFLICT`"),
     ("RETURNING", "`RETURNING`"),
@@ -56,6 +56,7 @@ const BEYOND: [(&str, &str); 11] = [
     ("WITH gone AS", "a `DELETE` in a `WITH`"),
     (" NULL;\n", "partial indexes on `IS NOT NULL`"),
     ("WITH used AS", "an `INSERT` in a `WITH`"),
+    ("WITH advanced AS", "an `UPDATE` in a `WITH`"),
     ("current_setting(", "`current_setting`"),
     ("set_config(", "`set_config`"),
 ];

@@ -10,10 +10,9 @@ use countersign_core::UnixTime;
 use tokio_postgres::GenericClient;
 
 use super::connections::column;
-use super::session::Session;
 use crate::store::StoreError;
 use crate::store::audit::{ChainHead, Hash};
-use crate::store::database_error::{DatabaseError, Fault};
+use crate::store::database_error::Fault;
 
 /// Seconds after which a chain that nobody wrote to is free.
 const IDLE: i64 = 60;
@@ -28,10 +27,6 @@ pub(super) const TAKE_CHAIN: &str = "UPDATE chains SET at = $3 WHERE id = $1 AND
 /// Begins a chain. Of processes that begin at once, all but one fail on the key.
 pub(super) const NEW_CHAIN: &str = "INSERT INTO chains (id, number, hash, at, anchor_number, anchor_hash)
      SELECT coalesce(max(id), 0) + 1, 0, $1, $2, 0, $1 FROM chains RETURNING id";
-/// Adds a link to a chain, if it ends where the link begins.
-pub(super) const ADVANCE_CHAIN: &str = "UPDATE chains SET number = $2, hash = $3, at = greatest(at, $4)
-     WHERE id = $1 AND number = $2::bigint - 1 AND hash = $5 AND current_setting('countersign.transaction', true) = 'open'";
-
 /// The chains that are held and not in use.
 #[derive(Default)]
 pub(super) struct Chains(Mutex<Vec<ChainHead>>);
@@ -73,23 +68,6 @@ async fn claim(client: &impl GenericClient, now: i64) -> Result<ChainHead, Store
         }
     }
     Err(StoreError::Overloaded)
-}
-
-/// Adds a link at the end of a chain that the transaction holds. If another process went on with it meanwhile, the
-/// transaction fails and is made again on another chain.
-pub(super) async fn advance(
-    session: &Session,
-    chain: &ChainHead,
-    next: &ChainHead,
-    at: i64,
-) -> Result<(), StoreError> {
-    let (hash, previous) = (next.hash.as_slice(), chain.hash.as_slice());
-    let advanced =
-        session.execute(ADVANCE_CHAIN, &[&chain.chain, &next.number, &hash, &at, &previous]).await?;
-    if advanced == 1 {
-        return Ok(());
-    }
-    Err(StoreError::Database(DatabaseError::new("another process has gone on with this chain", Fault::Race)))
 }
 
 /// A hash as its column has it.

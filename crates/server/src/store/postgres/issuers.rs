@@ -32,9 +32,10 @@ pub(super) const DISABLE_ISSUER: &str =
 /// Switches an issuer on again.
 pub(super) const ENABLE_ISSUER: &str = "UPDATE issuers SET disabled_at = NULL, removed_at = NULL
      WHERE url = $1 AND coalesce(disabled_at, removed_at) IS NOT NULL";
-/// Locks the issuers of a batch against switches until its end, and says which are off.
-pub(super) const LOCK_ISSUERS: &str =
-    "SELECT url, coalesce(disabled_at, removed_at) FROM issuers WHERE url = ANY($1) ORDER BY url FOR SHARE";
+/// Locks the issuers of a batch against switches until its end, and says which are off. (For the inner `SELECT` see
+/// [`LOCK_PUBLISHERS`](super::batch::LOCK_PUBLISHERS).)
+pub(super) const LOCK_ISSUERS: &str = "SELECT url, coalesce(disabled_at, removed_at) FROM issuers
+     WHERE url = ANY((SELECT $1::text[])::text[]) ORDER BY url FOR SHARE";
 /// Makes rows of issuers to lock.
 pub(super) const ENSURE_ISSUERS: &str =
     "INSERT INTO issuers (url, created_at) SELECT url, $2 FROM unnest($1::text[]) AS new (url) ORDER BY url

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::race;
 use super::session::Session;
-use crate::store::audit::{ChainHead, ChangeRow, Entry};
+use crate::store::audit::{ChainHead, ChangeRow, Entry, Hash};
 use crate::store::database_error::Fault;
 use crate::store::{Author, StoreError};
 
@@ -14,18 +14,22 @@ pub(super) const INSERT_CHANGES: &str =
      SELECT request, ordinal, at, actor, action, target, resource, before, after, $10, $11
      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
          $9::text[]) AS new (request, ordinal, at, actor, action, target, resource, before, after)";
-/// Writes a link of a chain, if the chain ends in it and its terms hold. Fails otherwise, for want of a chain.
-pub(super) const INSERT_BATCH: &str =
-    "INSERT INTO batches (chain, number, at, row_count, first_id, last_id, hash)
-     VALUES ((SELECT id FROM chains WHERE id = $1 AND number = $2 AND hash = $7
-                  AND NOT EXISTS (SELECT 1 FROM replay_horizon WHERE forgotten_until > $8)
-                  AND ($9::text IS NULL OR current_setting('countersign.uses', true) = $9)
+/// Adds a link to a chain, if the chain ends where the link begins and its terms hold. Fails otherwise, for want of a chain.
+pub(super) const INSERT_BATCH: &str = "WITH advanced AS (
+         UPDATE chains SET number = $2, hash = $7, at = greatest(at, $3)
+         WHERE id = $1 AND number = $2::bigint - 1 AND hash = $8
+             AND current_setting('countersign.transaction', true) = 'open'
+         RETURNING id)
+     INSERT INTO batches (chain, number, at, row_count, first_id, last_id, hash)
+     VALUES ((SELECT id FROM advanced
+                  WHERE NOT EXISTS (SELECT 1 FROM replay_horizon WHERE forgotten_until > $9)
+                  AND ($10::text IS NULL OR current_setting('countersign.uses', true) = $10)
                   AND NOT EXISTS (
-                      SELECT 1 FROM unnest($10::text[], $11::bigint[]) AS expected (publisher, expected_revision)
+                      SELECT 1 FROM unnest($11::text[], $12::bigint[]) AS expected (publisher, expected_revision)
                       WHERE NOT EXISTS (SELECT 1 FROM publishers
                           WHERE id = expected.publisher AND revision = expected.expected_revision AND pending_until IS NULL))
                   AND NOT EXISTS (
-                      SELECT 1 FROM unnest($12::text[]) AS expected (issuer)
+                      SELECT 1 FROM unnest($13::text[]) AS expected (issuer)
                       WHERE NOT EXISTS (SELECT 1 FROM issuers
                           WHERE url = expected.issuer AND disabled_at IS NULL AND removed_at IS NULL))),
          $2, $3, $4, $5, $6, $7)";
@@ -115,28 +119,32 @@ pub(super) async fn write_changes(session: &Session, changes: &[OwnedChange]) ->
         .map(drop)
 }
 
-/// The link, the first and last id of its rows, and its terms. That it cannot be written is another transaction's doing.
+/// The link with this hash after the head of a chain, the first and last id of its rows, and its terms. That it cannot be written is
+/// another transaction's doing.
 pub(super) async fn write_batch(
     session: &Session,
-    link: &ChainHead,
+    head: &ChainHead,
+    hash: &Hash,
     at: i64,
     rows: i64,
     (first, last): (&str, &str),
     terms: &Terms<'_>,
 ) -> Result<(), StoreError> {
-    let (hash, earliest) = (link.hash.as_slice(), terms.earliest.unwrap_or(i64::MAX));
+    let (hash, previous, earliest) =
+        (hash.as_slice(), head.hash.as_slice(), terms.earliest.unwrap_or(i64::MAX));
     let (publishers, revisions): (Vec<&str>, Vec<i64>) = terms.publishers.iter().copied().unzip();
     let written = session
         .execute(
             INSERT_BATCH,
             &[
-                &link.chain,
-                &link.number,
+                &head.chain,
+                &(head.number + 1),
                 &at,
                 &rows,
                 &first,
                 &last,
                 &hash,
+                &previous,
                 &earliest,
                 &terms.uses,
                 &publishers,

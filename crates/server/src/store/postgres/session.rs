@@ -14,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use super::Stop;
-use super::chains::{self, Chains};
+use super::chains::Chains;
 use super::connections::{connection, given_up, pool, silent};
 use super::hosts::Warnings;
 use super::journal::{self, Terms};
@@ -225,16 +225,13 @@ impl Session {
     /// not hold, and then the transaction comes to nothing, whatever is sent after it.
     pub(super) async fn seal(&self, terms: &Terms<'_>) -> Result<(), StoreError> {
         let Some((first, last)) = self.batch.span() else { return Ok(()) };
-        let next = ChainHead { chain: self.chain(), number: self.number(), hash: self.batch.hash() };
-        let (advanced, changed, linked) = tokio::join!(
+        let hash = self.batch.hash();
+        let (changed, linked) = tokio::join!(
             biased;
-            // First, since the link is of the chain as it is after that.
-            chains::advance(self, &self.chain, &next, self.at),
             journal::write_changes(self, &self.changes),
-            // Also where the chain could not be advanced, which is no error to the database: this is.
-            journal::write_batch(self, &next, self.at, self.batch.rows(), (first, last), terms),
+            journal::write_batch(self, &self.chain, &hash, self.at, self.batch.rows(), (first, last), terms),
         );
-        advanced.and(changed).and(linked)
+        changed.and(linked)
     }
 
     /// Seals and commits what was made, or takes it back.
@@ -266,8 +263,7 @@ impl Session {
 
     /// Sends the commit without waiting for what was asked before. To be joined with that, in the same task and after it: each of
     /// the others asks one thing, which is on its way when the commit is. If the database refuses any of them, it takes everything
-    /// back, and says so to the one that failed. (A statement that changes nothing is not refused: that a chain cannot be advanced
-    /// is for [`seal`](Self::seal)'s link to refuse.)
+    /// back, and says so to the one that failed.
     ///
     /// Nothing is sent if one of them has failed by then: it may never have been on its way.
     ///
