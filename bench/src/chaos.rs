@@ -35,11 +35,12 @@ enum Scenario {
     Hang,
     SqliteDisk,
     PostgresDisk,
+    PostgresLog,
     Clock,
     Issuers,
 }
 
-const ALL: [Scenario; 9] = [
+const ALL: [Scenario; 10] = [
     Scenario::Once,
     Scenario::Node,
     Scenario::Database,
@@ -47,6 +48,7 @@ const ALL: [Scenario; 9] = [
     Scenario::Hang,
     Scenario::SqliteDisk,
     Scenario::PostgresDisk,
+    Scenario::PostgresLog,
     Scenario::Clock,
     Scenario::Issuers,
 ];
@@ -128,6 +130,7 @@ impl Scenario {
             Self::Hang => failover::play(place, failover::End::Frozen).await,
             Self::SqliteDisk => disk::play_sqlite(place).await,
             Self::PostgresDisk => disk::play_postgres(place).await,
+            Self::PostgresLog => disk::play_log(place).await,
             Self::Clock => clock::play(place).await,
             Self::Issuers => issuers::play(place).await,
         }

@@ -42,7 +42,7 @@ pub(super) async fn play_sqlite(place: &Place) -> anyhow::Result<Outcome> {
     back.0.finish(what, Some(back.1)).await
 }
 
-/// Two nodes, over PostgreSQL. If that has given up for want of a place for its log, it is started again.
+/// Two nodes, over PostgreSQL.
 pub(super) async fn play_postgres(place: &Place) -> anyhow::Result<Outcome> {
     let what = "the disk of PostgreSQL is full, then has room again";
     let disk = match blocking(|| Disk::mount("160m")) {
@@ -52,14 +52,47 @@ pub(super) async fn play_postgres(place: &Place) -> anyhow::Result<Outcome> {
     let setup = Setup { place: Some(disk.folder()), ..Setup::default() };
     let mut cluster = blocking(|| Cluster::start_with(setup))?;
     let stage = Stage::over(place, &cluster.address("postgres")).await?;
+    // It gives up where it is its log that finds no room.
+    let repair = || if is_running(&cluster) { Ok(()) } else { cluster.tell("start") };
+    let (stage, back) = fill_and_empty(place, stage, &disk, repair).await?;
+    let outcome = stage.finish(what, Some(back)).await;
+    drop(cluster);
+    outcome
+}
+
+/// The same, but it is PostgreSQL's log that has no room: whoever was to follow it keeps it from throwing any of it away, and has gone.
+/// PostgreSQL ends itself for that, and is started again.
+pub(super) async fn play_log(place: &Place) -> anyhow::Result<Outcome> {
+    /// No piece is used again, and each is small, so that the last is soon full.
+    const SETTINGS: &str = "-c wal_keep_size=1GB -c min_wal_size=2MB -c max_wal_size=8MB -c lc_messages=C";
+    let what = "the disk of PostgreSQL's log is full, so that it stops";
+    let disk = match blocking(|| Disk::mount("256m")) {
+        Ok(disk) => disk,
+        Err(error) => return Ok(Outcome::LeftOut { what, why: format!("{error:#}") }),
+    };
+    let log = format!("--waldir={}/log", disk.folder().display());
+    let options = ["--wal-segsize=1", &log];
+    let setup = Setup { settings: SETTINGS, options: &options, ..Setup::default() };
+    let mut cluster = blocking(|| Cluster::start_with(setup))?;
+    let stage = Stage::over(place, &cluster.address("postgres")).await?;
     let repair = || {
-        let answer = cluster.sql("SELECT 1")?;
-        if answer == "1" { Ok(()) } else { cluster.tell("start") }
+        ensure!(!is_running(&cluster), "PostgreSQL goes on without a log");
+        ensure!(
+            cluster.log()?.contains("PANIC:"),
+            "PostgreSQL did not stop for want of room: {}",
+            cluster.log()?
+        );
+        cluster.tell("start")
     };
     let (stage, back) = fill_and_empty(place, stage, &disk, repair).await?;
     let outcome = stage.finish(what, Some(back)).await;
     drop(cluster);
     outcome
+}
+
+/// Whether it answers.
+fn is_running(cluster: &Cluster) -> bool {
+    cluster.sql("SELECT 1").is_ok_and(|answer| answer == "1")
 }
 
 async fn fill_and_empty(

@@ -1,9 +1,10 @@
 # Keeps one PostgreSQL server: does what its lines of input say, answers each with `done`, and ends the
 # server when there are no more lines: that is also when the program that asks has ended, however it did.
 #
-# keeper BIN FOLDER PRIMARY SETTINGS: where PostgreSQL's programs are, where everything is put, the connection to the server
-# that it is to be a standby of (empty if it is none), and its settings.
+# keeper BIN FOLDER PRIMARY SETTINGS [OPTION …]: where PostgreSQL's programs are, where everything is put, the connection to the server
+# that it is to be a standby of (empty if it is none), its settings, and options of initdb, if it is none.
 bin=$1 folder=$2 primary=$3 settings=$4
+shift 4
 
 start() {
     "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 -o "$settings" start >/dev/null 2>&1 || { cat "$folder/log"; exit 1; }
@@ -24,7 +25,7 @@ end() {
 if [ -n "$primary" ]; then
     "$bin/pg_basebackup" --checkpoint=fast -D "$folder/data" -R -d "$primary" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 else
-    "$bin/initdb" -D "$folder/data" -U postgres -A trust --no-sync >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+    "$bin/initdb" -D "$folder/data" -U postgres -A trust --no-sync "$@" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 fi
 start
 echo done

@@ -23,6 +23,8 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 pub struct Setup<'a> {
     /// Settings besides PostgreSQL's own, as options of its command line; `FOLDER` stands for the server's folder.
     pub settings: &'a str,
+    /// Options of `initdb`, which makes its data folder: where its log goes, how large a piece of that is.
+    pub options: &'a [&'a str],
     /// Files to put into its folder, with what they say.
     pub files: &'a [(&'a str, &'a str)],
     /// Where its folder is made; in the system's temporary folder by default.
@@ -62,6 +64,7 @@ impl Cluster {
         command.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(&folder);
         command.arg(setup.follows.map_or_else(String::new, follows));
         command.arg(format!("-c listen_addresses= -k {} {settings}", folder.display()));
+        command.args(setup.options);
         command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         // A Ctrl-C is for the program that asks: when that has ended, the keeper stops the server.
         command.process_group(0);
@@ -97,6 +100,11 @@ impl Cluster {
             psql.arg(&self.folder).args(["--port", &self.note(3)?, "--command", statement]).output()?;
         let (answer, complaint) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
         Ok(format!("{answer}{complaint}").trim().to_owned())
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(self.folder.join("log"))?)
     }
 
     /// The server's first process, which all others are children of.
