@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use countersign_cluster::Setup;
 
 use crate::pinning::Pinning;
@@ -25,7 +25,9 @@ impl Cluster {
         let under = pinning.database();
         let under: Vec<&str> = under.iter().map(String::as_str).collect();
         let setup = Setup { settings: &settings, place: Some(parent), under: &under, ..Setup::default() };
-        Ok(Self { server: countersign_cluster::Cluster::start_with(setup)?, port })
+        let server = countersign_cluster::Cluster::start_with(setup)?;
+        use_log_again(&server)?;
+        Ok(Self { server, port })
     }
 
     /// The address of the database.
@@ -44,6 +46,20 @@ impl Cluster {
         let answer = self.server.sql(&query)?;
         answer.parse().with_context(|| format!("expected a number of {query}, found {answer:?}"))
     }
+}
+
+/// Brings the log to where it is after a while: a server that is new makes each piece of it, 16 MiB of zeros while a commit waits, and
+/// one that has been running takes those that it does not need any more.
+fn use_log_again(server: &countersign_cluster::Cluster) -> anyhow::Result<()> {
+    const MEGABYTES: u32 = 500;
+    let write = format!(
+        "SELECT count(pg_logical_emit_message(false, 'filling', repeat('x', 1000000))) FROM generate_series(1, {MEGABYTES})"
+    );
+    let written = server.sql(&write)?;
+    ensure!(written == MEGABYTES.to_string(), "expected {MEGABYTES} of {write}, found {written:?}");
+    let complaint = server.sql("CHECKPOINT")?;
+    ensure!(complaint.is_empty(), "CHECKPOINT: {complaint}");
+    Ok(())
 }
 
 /// A port that is free now. Somebody else may take it before it is used; then what was to use it says so.
