@@ -15,6 +15,8 @@ use crate::store::{Exchange, IdTokenKey, Outcome, StoreError, Verdict};
 const QUEUE: usize = 4096;
 /// Exchanges that one transaction takes at most: bounds how long the first of them waits for the last.
 const BATCH: usize = 256;
+/// Exchanges that are not worth two transactions: one costs the database as much as fifteen exchanges, whatever is in it.
+const FEW: usize = 32;
 /// Batches at once: while one is being flushed to disk, the next is on its way.
 const LANES: usize = 2;
 /// Expired rows of the replay memory that go for each row that comes: more than one, so the table shrinks by itself.
@@ -96,7 +98,7 @@ async fn fill(jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>, under_way: &
 
 /// How many exchanges were lately waiting at once, in the queue or in a lane.
 ///
-/// A batch takes no more than a lane's share of them. Otherwise one takes all that come, and whoever waits for their answers comes back
+/// A batch takes no more than a lane's share of them, where they are many. Otherwise one takes all that come, and whoever waits for their answers comes back
 /// all at once: then the database has nothing to do while the next batch is decided, and this server nothing while it is recorded.
 #[derive(Debug, Default)]
 struct Crowd(usize);
@@ -114,7 +116,7 @@ impl Crowd {
 
     /// How many one batch takes.
     fn share(&self) -> usize {
-        self.0.div_ceil(LANES).min(BATCH)
+        self.0.div_ceil(LANES).clamp(FEW, BATCH)
     }
 }
 
@@ -282,33 +284,25 @@ mod tests {
             }
         };
         let mut crowd = Crowd::default();
+        come(FEW);
+        assert_eq!(taken(&mut queue, 0, &mut crowd).await, FEW, "few are not divided");
+        come(100);
+        assert_eq!(taken(&mut queue, 0, &mut crowd).await, 50, "half of those who wait");
+        assert_eq!(taken(&mut queue, 50, &mut crowd).await, 50, "the others, while those are recorded");
         come(64);
-        assert_eq!(taken(&mut queue, 0, &mut crowd).await, 32, "half of those who wait");
-        assert_eq!(
-            taken(&mut queue, 32, &mut crowd).await,
-            32,
-            "the other half, while the first is recorded"
-        );
-        come(64);
-        assert_eq!(
-            taken(&mut queue, 128, &mut crowd).await,
-            64,
-            "where the database is slow, all that came meanwhile"
-        );
+        assert_eq!(taken(&mut queue, 128, &mut crowd).await, 64, "all that came while the database was slow");
         come(1_000);
         assert_eq!(taken(&mut queue, 0, &mut crowd).await, BATCH, "no more than a transaction takes");
     }
 
-    #[tokio::test]
-    async fn one_by_itself_waits_for_nobody_and_soon_after_a_crowd_no_longer() {
+    #[test]
+    fn a_crowd_that_is_gone_is_forgotten() {
         let mut crowd = Crowd::default();
-        crowd.see(1);
-        assert_eq!(crowd.share(), 1);
-        crowd.see(2 * BATCH);
+        crowd.see(LANES * BATCH);
         let batches = (0..).take_while(|_| {
             crowd.disperse();
             crowd.see(1);
-            crowd.share() > 1
+            crowd.share() > FEW
         });
         assert!(batches.count() < 50);
     }
