@@ -5,8 +5,8 @@
 //! among the [terms](Terms) of the link, so the database holds to it: if anything had to be, the link cannot be written and the commit
 //! comes to nothing. Then the first half has said what, and the others are for the next batch. Where that is likely, since it just
 //! happened, there are **two round trips**, and what is turned back is not written. An id token that is used by then for one that is turned
-//! back is why everything is taken back there, too. Each statement that writes does nothing outside a transaction, for when it could not be
-//! opened (forgetting is right by itself).
+//! back is why everything is taken back there, too. Outside a transaction each statement that writes does nothing, and the link fails, for when
+//! it could not be opened (forgetting is right by itself).
 //!
 //! Batches of several connections and nodes run beside each other. What makes that right, under `READ COMMITTED`:
 //!
@@ -37,12 +37,12 @@ use crate::store::audit::ExchangeRow;
 use crate::store::{Actor, Author, Exchange, Issuance, Outcome, StatusEntry, StoreError, Verdict};
 
 /// Compares publishers with what was decided on, and holds them to it until the end of the transaction. The inner `SELECT` hides from
-/// the planner how many there are: it would make a plan for each batch, which takes three times as long as to run it.
-pub(super) const LOCK_PUBLISHERS: &str = "SELECT id, revision, pending_until FROM publishers
-     WHERE id = ANY((SELECT $1::text[])::text[]) ORDER BY id FOR SHARE";
+/// PostgreSQL's planner how many there are: it would make a plan for each batch, which takes three times as long as to run it.
+pub(super) const LOCK_PUBLISHERS: &str = "SELECT id, revision, pending_until
+     FROM unnest((SELECT $1::text[])) AS wanted (id) JOIN publishers USING (id) ORDER BY id FOR SHARE OF publishers";
 /// Locks one publisher that the exchange will change.
-pub(super) const LOCK_PUBLISHERS_ALONE: &str = "SELECT id, revision, pending_until FROM publishers
-     WHERE id = ANY((SELECT $1::text[])::text[]) ORDER BY id FOR UPDATE";
+pub(super) const LOCK_PUBLISHERS_ALONE: &str = "SELECT id, revision, pending_until
+     FROM unnest((SELECT $1::text[])) AS wanted (id) JOIN publishers USING (id) ORDER BY id FOR UPDATE OF publishers";
 /// Reads up to where id tokens may have been forgotten.
 pub(super) const HORIZON: &str = "SELECT forgotten_until FROM replay_horizon";
 /// Adds one use to each id token that has one left, and says to which. The transaction is told to how many. No id token may be there

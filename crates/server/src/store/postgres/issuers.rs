@@ -34,8 +34,8 @@ pub(super) const ENABLE_ISSUER: &str = "UPDATE issuers SET disabled_at = NULL, r
      WHERE url = $1 AND coalesce(disabled_at, removed_at) IS NOT NULL";
 /// Locks the issuers of a batch against switches until its end, and says which are off. (For the inner `SELECT` see
 /// [`LOCK_PUBLISHERS`](super::batch::LOCK_PUBLISHERS).)
-pub(super) const LOCK_ISSUERS: &str = "SELECT url, coalesce(disabled_at, removed_at) FROM issuers
-     WHERE url = ANY((SELECT $1::text[])::text[]) ORDER BY url FOR SHARE";
+pub(super) const LOCK_ISSUERS: &str = "SELECT url, coalesce(disabled_at, removed_at)
+     FROM unnest((SELECT $1::text[])) AS wanted (url) JOIN issuers USING (url) ORDER BY url FOR SHARE OF issuers";
 /// Makes rows of issuers to lock.
 pub(super) const ENSURE_ISSUERS: &str =
     "INSERT INTO issuers (url, created_at) SELECT url, $2 FROM unnest($1::text[]) AS new (url) ORDER BY url
