@@ -290,7 +290,8 @@ mod tests {
             });
         }
         begun.wait();
-        assert!(!idleness.wait(Duration::from_millis(20)), "each of them has");
+        let does_one_rest = idleness.wait(Duration::from_millis(20));
         done.wait();
+        assert!(!does_one_rest, "each of them has");
     }
 }

@@ -60,7 +60,10 @@ async fn what_has_no_place_in_its_chain_is_not_committed() {
     let client = connect(&address).await;
     for _ in 0..3 {
         client.batch_execute("UPDATE chains SET number = number + 100").await.unwrap();
+        let heads = async || count(&client, "SELECT sum(number)::bigint FROM chains").await;
+        let before = heads().await;
         assert_eq!(store.record(issuance(&publisher, 1, 1)).await.unwrap(), Verdict::Recorded);
+        assert_eq!(heads().await, before + 1, "the head of another chain, and of no other");
     }
     assert_eq!(count(&client, "SELECT count(*) FROM exchanges").await, 3);
 }
