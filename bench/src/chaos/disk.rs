@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -38,7 +39,7 @@ pub(super) async fn play_sqlite(place: &Place) -> anyhow::Result<Outcome> {
     };
     let settings = format!("database = \"sqlite:{}/countersign.db\"\n", disk.folder().display());
     let stage = Stage::begin(place, &settings, &[Environment::new()], |_| Ok(())).await?;
-    let back = fill_and_empty(place, stage, &disk, || Ok(())).await?;
+    let back = fill_and_empty(place, stage, &disk, || disk.empty()).await?;
     back.0.finish(what, Some(back.1)).await
 }
 
@@ -53,7 +54,10 @@ pub(super) async fn play_postgres(place: &Place) -> anyhow::Result<Outcome> {
     let mut cluster = blocking(|| Cluster::start_with(setup))?;
     let stage = Stage::over(place, &cluster.address("postgres")).await?;
     // It gives up where it is its log that finds no room.
-    let repair = || if is_running(&cluster) { Ok(()) } else { cluster.tell("start") };
+    let repair = || {
+        disk.empty()?;
+        if is_running(&cluster) { Ok(()) } else { cluster.tell("start") }
+    };
     let (stage, back) = fill_and_empty(place, stage, &disk, repair).await?;
     let outcome = stage.finish(what, Some(back)).await;
     drop(cluster);
@@ -76,7 +80,12 @@ pub(super) async fn play_log(place: &Place) -> anyhow::Result<Outcome> {
     let mut cluster = blocking(|| Cluster::start_with(setup))?;
     let stage = Stage::over(place, &cluster.address("postgres")).await?;
     let repair = || {
-        ensure!(!is_running(&cluster), "PostgreSQL goes on without a log");
+        let full = Instant::now();
+        // It tries to recover first, which needs room, too.
+        while cluster.process().is_ok() {
+            ensure!(full.elapsed() < LONGEST_FILLING, "PostgreSQL goes on without a log");
+            thread::sleep(Duration::from_millis(100));
+        }
         ensure!(
             cluster.log()?.contains("PANIC:"),
             "PostgreSQL did not stop for want of room: {}",
@@ -95,6 +104,7 @@ fn is_running(cluster: &Cluster) -> bool {
     cluster.sql("SELECT 1").is_ok_and(|answer| answer == "1")
 }
 
+/// Fills a disk, and waits until that is noticed; then `repair` makes room, and whatever else it takes.
 async fn fill_and_empty(
     place: &Place,
     mut stage: Stage,
@@ -114,7 +124,6 @@ async fn fill_and_empty(
     }
     sleep(place.phase).await;
     ensure!(stage.refused() > 0, "/readyz says that the disk is full, and no exchange was refused for it");
-    blocking(|| disk.empty())?;
     blocking(repair)?;
     let back = stage.recovered(Instant::now()).await?;
     sleep(place.phase).await;
