@@ -91,6 +91,7 @@ pub(super) async fn play_log(place: &Place) -> anyhow::Result<Outcome> {
             "PostgreSQL did not stop for want of room: {}",
             cluster.log()?
         );
+        disk.empty()?;
         cluster.tell("start")
     };
     let (stage, back) = fill_and_empty(place, stage, &disk, repair).await?;
