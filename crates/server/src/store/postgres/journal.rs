@@ -119,8 +119,8 @@ pub(super) async fn write_changes(session: &Session, changes: &[OwnedChange]) ->
         .map(drop)
 }
 
-/// The link with this hash after the head of a chain, the first and last id of its rows, and its terms. That it cannot be written is
-/// another transaction's doing.
+/// The link with this hash after the head of the session's chain, the first and last id of its rows, and its terms. That it cannot
+/// be written is another transaction's doing.
 pub(super) async fn write_batch(
     session: &Session,
     head: &ChainHead,
@@ -137,8 +137,8 @@ pub(super) async fn write_batch(
         .execute(
             INSERT_BATCH,
             &[
-                &head.chain,
-                &(head.number + 1),
+                &session.chain(),
+                &session.number(),
                 &at,
                 &rows,
                 &first,

@@ -98,8 +98,9 @@ async fn fill(jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>, under_way: &
 
 /// How many exchanges were lately waiting at once, in the queue or in a lane.
 ///
-/// A batch takes no more than a lane's share of them, where they are many. Otherwise one takes all that come, and whoever waits for their answers comes back
-/// all at once: then the database has nothing to do while the next batch is decided, and this server nothing while it is recorded.
+/// A batch takes no more than a lane's share of them, where they are many. Otherwise one takes all that come, and whoever waits for
+/// their answers comes back all at once: then the database has nothing to do while the next batch is decided, and this server
+/// nothing while it is recorded.
 #[derive(Debug, Default)]
 struct Crowd(usize);
 
