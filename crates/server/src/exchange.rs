@@ -182,6 +182,11 @@ impl TokenExchange {
         issuer: &Issuer,
         id: &ExchangeId,
     ) -> Result<TokenResponse, ExchangeError> {
+        let id_token = IdTokenKey::of(token.issuer(), token.replay_key());
+        // The ledger would say the same, or something else that issues nothing; this costs neither a signature nor a place there.
+        if self.store.known_uses_of(&id_token) >= issuer.max_exchanges {
+            return Err(ExchangeError::replayed(&token, issuer));
+        }
         let now = self.clock.now();
         let (mut publishers, mut is_current) = self.publishers.remembered(resource, issuer, now).await?;
         for _ in 0..ATTEMPTS {

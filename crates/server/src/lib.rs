@@ -14,6 +14,7 @@ pub mod idleness;
 pub mod issuers;
 pub mod limits;
 pub mod metrics;
+mod pace;
 pub mod publishers;
 pub mod serve;
 pub mod signing;

@@ -85,6 +85,10 @@ pub trait Store: Send + Sync {
     /// Records an exchange. When it returns, the record is on disk; a grant counts only if it says [`Verdict::Recorded`].
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError>;
 
+    /// How many tokens an id token has bought at least, as far as this process knows without asking. Never too many: what has none left
+    /// by this has none.
+    fn known_uses_of(&self, id_token: &IdTokenKey) -> u32;
+
     /// How many tokens an id token has bought, as far as that is remembered: until it has ended. For a refusal that would explain
     /// itself, not for a decision: what another process has just recorded may be missing for a second.
     async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError>;

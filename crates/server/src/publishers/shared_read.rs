@@ -4,22 +4,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
+use crate::pace::Pace;
 use crate::store::StoreError;
 
-/// Reads of one thing, one at a time. Whoever has to wait for another's shares the next with all who wait, so that a flood of
-/// questions about one thing is no flood of reads.
+/// Reads of one thing, one at a time, and in a flood [apart](Pace). Whoever has to wait shares the next with all who wait, so that a
+/// flood of questions about one thing is no flood of reads.
 ///
 /// Nobody gets an answer that was read before they asked, but for one that began between: what is in it is as new as their own
 /// would be. That goes for failures too: of all who wait for a store that hangs, none waits for more than two reads.
 #[derive(Debug)]
 pub(super) struct SharedRead<T> {
     begun: AtomicU64,
-    last: Mutex<Option<(u64, Result<T, String>)>>,
+    last: Mutex<Last<T>>,
+}
+
+#[derive(Debug)]
+struct Last<T> {
+    answer: Option<(u64, Result<T, String>)>,
+    pace: Pace,
 }
 
 impl<T> Default for SharedRead<T> {
     fn default() -> Self {
-        Self { begun: AtomicU64::new(0), last: Mutex::new(None) }
+        Self { begun: AtomicU64::new(0), last: Mutex::new(Last { answer: None, pace: Pace::default() }) }
     }
 }
 
@@ -31,15 +38,16 @@ impl<T: Clone> SharedRead<T> {
     ) -> Result<T, StoreError> {
         let asked = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
-        if let Some((number, answer)) = &*last
+        if let Some((number, answer)) = &last.answer
             && *number > asked
         {
             return answer.clone().map_err(StoreError::Unavailable);
         }
+        last.pace.step().await;
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let answer = read().await;
         let shared = answer.as_ref().map(T::clone).map_err(ToString::to_string);
-        *last = Some((number, shared));
+        last.answer = Some((number, shared));
         answer
     }
 }
@@ -90,6 +98,21 @@ mod tests {
         }
         let reads = changing.reads.load(Ordering::SeqCst);
         assert!(reads < 64 * 20 / 4, "{reads} reads for {} questions", 64 * 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_questions_is_no_flood_of_reads_however_fast_they_are() {
+        let (shared, reads) = (SharedRead::<u64>::default(), AtomicU64::new(0));
+        let until = tokio::time::Instant::now() + Duration::from_millis(100);
+        let one_after_the_other = async || {
+            while tokio::time::Instant::now() < until {
+                let read = async || Ok(reads.fetch_add(1, Ordering::SeqCst));
+                shared.read(read).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::join!(one_after_the_other(), one_after_the_other(), one_after_the_other());
+        assert!(reads.load(Ordering::SeqCst) <= 101, "{reads:?}");
     }
 
     #[tokio::test]

@@ -29,6 +29,7 @@ mod schema;
 mod search;
 mod session;
 mod tls;
+mod uses;
 
 use super::audit::{ChainBreak, ChainHead, Verified};
 use super::batches::BatchObserver;
@@ -43,11 +44,13 @@ use crate::config::PostgresSettings;
 use connections::settled;
 use recorder::Recorder;
 use session::{Database, Session};
+use uses::{Use, Uses};
 
 /// PostgreSQL behind [`Store`]. Durable when it answers: `synchronous_commit = on`.
 pub struct PostgresStore {
     database: Arc<Database>,
     recorder: Recorder,
+    uses: Uses,
 }
 
 /// What one call of `tidy` removes of each kind at most.
@@ -84,7 +87,8 @@ impl PostgresStore {
             schema::migrate(&database).await?;
         }
         schema::check(&database).await?;
-        Ok(Self { recorder: Recorder::start(Arc::clone(&database)), database })
+        let (recorder, uses) = (Recorder::start(Arc::clone(&database)), Uses::start(Arc::clone(&database)));
+        Ok(Self { database, recorder, uses })
     }
 
     /// Brings the schema up to date, which makes it in an empty database. Returns the versions before and after.
@@ -222,11 +226,20 @@ impl Store for PostgresStore {
     }
 
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
-        self.recorder.record(exchange).await
+        let use_of_it = Use::of(&exchange);
+        let verdict = self.recorder.record(exchange).await?;
+        if let Some(use_of_it) = use_of_it {
+            self.uses.note(use_of_it, verdict);
+        }
+        Ok(verdict)
+    }
+
+    fn known_uses_of(&self, id_token: &IdTokenKey) -> u32 {
+        self.uses.seen(id_token)
     }
 
     async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError> {
-        exchanges::uses_of(&self.database, id_token).await
+        self.uses.ask(*id_token).await
     }
 
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError> {

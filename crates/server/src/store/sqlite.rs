@@ -186,6 +186,10 @@ impl Store for SqliteStore {
             .map_err(|_| StoreError::Closed)?
     }
 
+    fn known_uses_of(&self, id_token: &IdTokenKey) -> u32 {
+        self.replay.known_uses_of(id_token).unwrap_or_default()
+    }
+
     async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError> {
         if let Some(uses) = self.replay.known_uses_of(id_token) {
             return Ok(uses);

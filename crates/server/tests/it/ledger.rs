@@ -210,14 +210,16 @@ async fn invariant_2_what_may_be_forgotten_is_not_let_in() {
     stage.clock.set(start + Duration::from_secs(331));
     assert_eq!(stage.exchange(&stage.token(), RESOURCE).await.status, 200);
     stage.clock.set(start);
-    for token in [&token, &other] {
-        let answer = stage.exchange(token, RESOURCE).await;
-        assert_eq!(
-            (answer.status, stage.recorded(&answer).await.outcome.as_str()),
-            (400, "expired"),
-            "{answer:?}"
-        );
-    }
+    let answer = stage.exchange(&other, RESOURCE).await;
+    assert_eq!(
+        (answer.status, stage.recorded(&answer).await.outcome.as_str()),
+        (400, "expired"),
+        "{answer:?}"
+    );
+    // This process may remember it longer than the ledger does.
+    let answer = stage.exchange(&token, RESOURCE).await;
+    let outcome = stage.recorded(&answer).await.outcome;
+    assert!(answer.status == 400 && ["expired", "replayed"].contains(&outcome.as_str()), "{answer:?}");
     assert_eq!(stage.issued().await, 2);
 }
 

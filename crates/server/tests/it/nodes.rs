@@ -42,6 +42,7 @@ macro_rules! on_two_nodes {
 
 on_two_nodes! {
     e2_e8_invariant_2_an_id_token_buys_what_it_may_and_no_more
+    e1_what_a_node_knows_of_uses_is_never_too_much
     e9_invariant_3_what_is_turned_back_uses_nothing_up
     invariant_2_what_is_forgotten_while_it_comes_again_is_not_let_in
     invariant_8_no_token_outlives_its_publisher
@@ -104,6 +105,36 @@ async fn e2_e8_invariant_2_an_id_token_buys_what_it_may_and_no_more(nodes: Nodes
     let listed = nodes[1].publisher(&publisher.id).await.unwrap().unwrap();
     assert_eq!((listed.exchanges, listed.last_used_at), (12, Some(at(1))));
     verify(&*nodes[0]).await;
+}
+
+async fn e1_what_a_node_knows_of_uses_is_never_too_much(nodes: Nodes) {
+    let publisher = publisher(RESOURCE);
+    make(&*nodes[0], vec![adding(&publisher)], &command(0)).await;
+    let key = |name: &str| IdTokenKey::of(&ISSUER.parse().unwrap(), &ReplayKey::from_jti(name));
+    let mut uses = 0;
+    for (node, allowed, expected) in [
+        (0, 2, Verdict::Recorded),
+        (1, 2, Verdict::Recorded),
+        (1, 2, Verdict::Replayed),
+        (0, 2, Verdict::Replayed),
+        // Its issuer allows more now.
+        (0, 3, Verdict::Recorded),
+        (0, 3, Verdict::Replayed),
+        (1, 3, Verdict::Replayed),
+    ] {
+        let exchange = with_token(issuance(&publisher, 1, uses), "shared", allowed);
+        assert_eq!(nodes[node].record(exchange).await.unwrap(), expected);
+        uses += i64::from(expected == Verdict::Recorded);
+        for node in &nodes {
+            assert!(i64::from(node.known_uses_of(&key("shared"))) <= uses);
+        }
+        if expected == Verdict::Replayed {
+            assert_eq!(nodes[node].known_uses_of(&key("shared")), allowed, "so far it was told");
+        }
+    }
+    let changed = with_token(issuance(&publisher, 2, 9), "turned back", 1);
+    assert_eq!(nodes[0].record(changed).await.unwrap(), Verdict::PublisherChanged);
+    assert_eq!(nodes[0].known_uses_of(&key("turned back")), 0);
 }
 
 async fn e9_invariant_3_what_is_turned_back_uses_nothing_up(nodes: Nodes) {

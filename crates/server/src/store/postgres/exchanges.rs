@@ -7,10 +7,8 @@ use super::connections::column;
 use super::session::Session;
 use crate::store::audit::Entry;
 use crate::store::exchange::COUNTED;
-use crate::store::{Author, ExchangeId, IdTokenKey, LiveTokens, StoreError};
+use crate::store::{Author, ExchangeId, LiveTokens, StoreError};
 
-/// Says how often an id token was used.
-pub(super) const USES_OF: &str = "SELECT exchanges FROM used_id_tokens WHERE id_token = $1";
 /// Says whether a token is live.
 pub(super) const IS_LIVE: &str =
     "SELECT 1 FROM exchanges WHERE id = $1 AND outcome = 'issued' AND revoked_at IS NULL";
@@ -32,12 +30,6 @@ pub(super) const REVOKED_IN: &str = "SELECT status_index FROM exchanges WHERE st
 
 /// Seconds that cover the life of every token, whatever clocks say: 60 minutes, and as much again.
 const LIVE: i64 = 7200;
-
-pub(super) async fn uses_of(database: &Database, id_token: &IdTokenKey) -> Result<u32, StoreError> {
-    let found = database.query(USES_OF, &[&id_token.as_bytes().as_slice()]).await?;
-    let uses = found.first().map_or(Ok(0), |row| column::<i64>(row, 0))?;
-    u32::try_from(uses).map_err(StoreError::unreadable)
-}
 
 /// Invariant 8, removing trust works at once: disabling, changing or removing a publisher marks its tokens in the same
 /// transaction, and the ledger lets no exchange in that was decided before it.
