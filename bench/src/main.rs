@@ -30,6 +30,7 @@ mod stateless;
 mod subject;
 mod table;
 mod trial;
+mod way;
 mod workload;
 
 use arguments::{Arguments, Part};

@@ -30,9 +30,14 @@ impl Cluster {
         Ok(Self { server, port })
     }
 
+    /// The port on which it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The address of the database.
     pub(crate) fn address(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{DATABASE}", self.port)
+        address_at(self.port)
     }
 
     /// The process that all others are children of.
@@ -46,6 +51,11 @@ impl Cluster {
         let answer = self.server.sql(&query)?;
         answer.parse().with_context(|| format!("expected a number of {query}, found {answer:?}"))
     }
+}
+
+/// The address of the database behind a port.
+pub(crate) fn address_at(port: u16) -> String {
+    format!("postgres://postgres@127.0.0.1:{port}/{DATABASE}")
 }
 
 /// Brings the log to where it is after a while: a server that is new makes each piece of it, 16 MiB of zeros while a commit waits, and

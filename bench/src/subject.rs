@@ -8,6 +8,7 @@ mod countersign;
 mod openbao;
 mod stateless;
 
+use countersign::Place;
 use openbao::{OpenBao, Tokens};
 use stateless::Stateless;
 
@@ -24,6 +25,8 @@ pub(crate) enum Row {
     Sqlite,
     /// The server on PostgreSQL
     Postgres,
+    /// The server on a PostgreSQL to which it is half a millisecond, and half a millisecond back
+    PostgresAway,
     /// Two servers on one PostgreSQL, both on the measured core
     TwoNodes,
     /// `OpenBao`'s JWT login with tokens that it stores
@@ -62,6 +65,7 @@ impl Row {
             Self::Stateless => "stateless exchange (no product: no ledger)",
             Self::Sqlite => "SQLite, synchronous FULL",
             Self::Postgres => "PostgreSQL, synchronous_commit on",
+            Self::PostgresAway => "PostgreSQL, a millisecond there and back",
             Self::TwoNodes => "two nodes on PostgreSQL",
             Self::OpenbaoStored => "OpenBao login, stored tokens",
             Self::OpenbaoBatch => "OpenBao login, batch tokens",
@@ -89,8 +93,9 @@ impl Row {
         Ok(match self {
             Self::Stateless => Box::new(Stateless::start(stage)?),
             Self::Sqlite => Box::new(countersign::on_sqlite(stage, &folder)?),
-            Self::Postgres => Box::new(countersign::on_postgres(stage, &folder, 1)?),
-            Self::TwoNodes => Box::new(countersign::on_postgres(stage, &folder, 2)?),
+            Self::Postgres => Box::new(countersign::on_postgres(stage, &folder, Place::Beside, 1)?),
+            Self::PostgresAway => Box::new(countersign::on_postgres(stage, &folder, Place::Away, 1)?),
+            Self::TwoNodes => Box::new(countersign::on_postgres(stage, &folder, Place::Beside, 2)?),
             Self::OpenbaoStored => Box::new(OpenBao::start(stage, openbao, &folder, Tokens::Service)?),
             Self::OpenbaoBatch => Box::new(OpenBao::start(stage, openbao, &folder, Tokens::Batch)?),
         })

@@ -22,7 +22,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     let arguments = arguments.as_slice();
     let mut more = Vec::new();
     if !arguments.iter().any(|argument| PARTS.contains(&argument.as_str()) || argument == "--help") {
-        if is_measured(arguments, &["postgres", "two-nodes"]) {
+        if is_measured(arguments, &["postgres", "postgres-away", "two-nodes"]) {
             tools::postgresql::install()?;
         }
         if is_measured(arguments, &["openbao-stored", "openbao-batch"]) {
@@ -62,7 +62,7 @@ mod tests {
     fn what_is_not_measured_is_not_installed() {
         let check = |line: &str| {
             let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            is_measured(&arguments, &["postgres", "two-nodes"])
+            is_measured(&arguments, &["postgres", "postgres-away", "two-nodes"])
         };
         for line in [
             "",

@@ -7,8 +7,9 @@ use anyhow::ensure;
 use super::{Kept, Subject};
 use crate::generator::Target;
 use crate::installation::{Installation, Running};
-use crate::postgres::Cluster;
+use crate::postgres::{Cluster, address_at};
 use crate::stage::Stage;
+use crate::way::Way;
 use crate::workload::RESOURCE;
 
 /// Nodes that share a database.
@@ -18,6 +19,8 @@ pub(super) struct Countersign<'a> {
     database: Database,
     /// How large the database was before anything was exchanged.
     empty: u64,
+    /// The way to the database, if it takes time.
+    _way: Option<Way>,
 }
 
 enum Database {
@@ -25,30 +28,46 @@ enum Database {
     Postgres(Cluster),
 }
 
+/// Where a database server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Beside,
+    /// Some [way](Way) from here.
+    Away,
+}
+
 /// One node on a file.
 pub(super) fn on_sqlite<'a>(stage: &'a Stage, folder: &Path) -> anyhow::Result<Countersign<'a>> {
     let file = folder.join("countersign.db");
     let installation = Installation::make(stage, folder, &format!("sqlite:{}", file.display()))?;
-    Countersign::start(installation, Database::Sqlite(file), 1)
+    Countersign::start(installation, Database::Sqlite(file), 1, None)
 }
 
 /// So many nodes, all on the measured core, on a database server of their own.
 pub(super) fn on_postgres<'a>(
     stage: &'a Stage,
     folder: &Path,
+    place: Place,
     nodes: usize,
 ) -> anyhow::Result<Countersign<'a>> {
     let cluster = Cluster::start(&stage.parent, &stage.pinning)?;
-    let installation = Installation::make(stage, folder, &cluster.address())?;
-    Countersign::start(installation, Database::Postgres(cluster), nodes)
+    let way = (place == Place::Away).then(|| Way::to(cluster.port())).transpose()?;
+    let address = address_at(way.as_ref().map_or(cluster.port(), Way::port));
+    let installation = Installation::make(stage, folder, &address)?;
+    Countersign::start(installation, Database::Postgres(cluster), nodes, way)
 }
 
 impl<'a> Countersign<'a> {
-    fn start(installation: Installation<'a>, database: Database, nodes: usize) -> anyhow::Result<Self> {
+    fn start(
+        installation: Installation<'a>,
+        database: Database,
+        nodes: usize,
+        way: Option<Way>,
+    ) -> anyhow::Result<Self> {
         installation.trust(RESOURCE)?;
         let empty = database.bytes()?;
         let nodes = (0..nodes).map(|_| installation.start()).collect::<anyhow::Result<_>>()?;
-        Ok(Self { installation, nodes, database, empty })
+        Ok(Self { installation, nodes, database, empty, _way: way })
     }
 }
 
