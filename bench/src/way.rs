@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long bytes are on their way, in each direction: there and back is a millisecond, as between the parts of a cloud's region.
+/// How long bytes are on their way at least, in each direction: there and back is a millisecond, as between the parts of a cloud's
+/// region. Under load it is more, and passing them on costs the load generator's core something.
 pub(crate) const THERE: Duration = Duration::from_micros(500);
 
-/// A listener that passes bytes on to one address, until dropped. What has been sent together arrives together, however much it is.
+/// A listener that passes bytes on to one address, until dropped.
 pub(crate) struct Way {
     address: SocketAddr,
     is_over: Arc<AtomicBool>,

@@ -87,6 +87,11 @@ fn unfold(token: FoldedToken) -> Result<VerifiedToken, ExchangeError> {
     Ok(token.unfold().map_err(unreadable)?)
 }
 
+/// What its uses are counted by.
+fn key(token: &VerifiedToken) -> IdTokenKey {
+    IdTokenKey::of(token.issuer(), token.replay_key())
+}
+
 impl TokenExchange {
     /// A new id for a request, and for all that comes of it.
     pub fn fresh_id(&self) -> ExchangeId {
@@ -182,12 +187,11 @@ impl TokenExchange {
         issuer: &Issuer,
         id: &ExchangeId,
     ) -> Result<TokenResponse, ExchangeError> {
-        let id_token = IdTokenKey::of(token.issuer(), token.replay_key());
-        // The ledger would say the same, or something else that issues nothing; this costs neither a signature nor a place there.
-        if self.store.known_uses_of(&id_token) >= issuer.max_exchanges {
+        let now = self.clock.now();
+        // The ledger would let nothing in for it either; this costs neither a signature nor a place there.
+        if self.store.known_uses_of(&key(&token), now) >= issuer.max_exchanges {
             return Err(ExchangeError::replayed(&token, issuer));
         }
-        let now = self.clock.now();
         let (mut publishers, mut is_current) = self.publishers.remembered(resource, issuer, now).await?;
         for _ in 0..ATTEMPTS {
             let span = tracing::trace_span!(target: TARGET, "decide");
@@ -230,7 +234,7 @@ impl TokenExchange {
 
     /// Whether an id token has bought all that it may.
     async fn is_used_up(&self, token: &VerifiedToken, issuer: &Issuer) -> Result<bool, StoreError> {
-        let uses = self.store.uses_of(&IdTokenKey::of(token.issuer(), token.replay_key())).await?;
+        let uses = self.store.uses_of(&key(token)).await?;
         Ok(uses >= issuer.max_exchanges)
     }
 

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep_until};
 /// How far apart.
 const APART: Duration = Duration::from_millis(2);
 
-/// Keeps the beginnings of what is done again and again apart, so that more can share each of them: under a flood of refusals a read
-/// for every second of them would cost more than what they are refused for. What is done seldom waits for nothing.
+/// Keeps the beginnings of what is done again and again apart, so that more can share each of them: a read for each one or two of a
+/// flood of refusals would cost more than what they are refused for. What is done seldom waits for nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Pace(Option<Instant>);
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use countersign_core::publisher::PublisherId;
 use countersign_core::{IssuerUrl, Publisher, Resource, UnixTime};
 use thiserror::Error;
+use tokio::sync::mpsc::error::TrySendError;
 
 pub mod audit;
 mod batches;
@@ -85,9 +86,9 @@ pub trait Store: Send + Sync {
     /// Records an exchange. When it returns, the record is on disk; a grant counts only if it says [`Verdict::Recorded`].
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError>;
 
-    /// How many tokens an id token has bought at least, as far as this process knows without asking. Never too many: what has none left
-    /// by this has none.
-    fn known_uses_of(&self, id_token: &IdTokenKey) -> u32;
+    /// How many tokens an id token that is good now has bought at least, as far as this process knows without asking. Never too many:
+    /// what has none left by this has none.
+    fn known_uses_of(&self, id_token: &IdTokenKey, now: UnixTime) -> u32;
 
     /// How many tokens an id token has bought, as far as that is remembered: until it has ended. For a refusal that would explain
     /// itself, not for a decision: what another process has just recorded may be missing for a second.
@@ -259,6 +260,16 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+/// A queue takes no more.
+impl<T> From<TrySendError<T>> for StoreError {
+    fn from(error: TrySendError<T>) -> Self {
+        match error {
+            TrySendError::Full(_) => Self::Overloaded,
+            TrySendError::Closed(_) => Self::Closed,
+        }
+    }
 }
 
 impl StoreError {

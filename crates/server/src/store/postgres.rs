@@ -44,13 +44,14 @@ use crate::config::PostgresSettings;
 use connections::settled;
 use recorder::Recorder;
 use session::{Database, Session};
-use uses::{Use, Uses};
+use uses::{SeenUses, Use, UseCounts};
 
 /// PostgreSQL behind [`Store`]. Durable when it answers: `synchronous_commit = on`.
 pub struct PostgresStore {
     database: Arc<Database>,
     recorder: Recorder,
-    uses: Uses,
+    seen: SeenUses,
+    counts: UseCounts,
 }
 
 /// What one call of `tidy` removes of each kind at most.
@@ -87,8 +88,12 @@ impl PostgresStore {
             schema::migrate(&database).await?;
         }
         schema::check(&database).await?;
-        let (recorder, uses) = (Recorder::start(Arc::clone(&database)), Uses::start(Arc::clone(&database)));
-        Ok(Self { database, recorder, uses })
+        Ok(Self {
+            recorder: Recorder::start(Arc::clone(&database)),
+            seen: SeenUses::default(),
+            counts: UseCounts::start(Arc::clone(&database)),
+            database,
+        })
     }
 
     /// Brings the schema up to date, which makes it in an empty database. Returns the versions before and after.
@@ -226,20 +231,20 @@ impl Store for PostgresStore {
     }
 
     async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
-        let use_of_it = Use::of(&exchange);
+        let asked = Use::of(&exchange);
         let verdict = self.recorder.record(exchange).await?;
-        if let Some(use_of_it) = use_of_it {
-            self.uses.note(use_of_it, verdict);
+        if let Some(asked) = asked {
+            self.seen.note(asked, verdict);
         }
         Ok(verdict)
     }
 
-    fn known_uses_of(&self, id_token: &IdTokenKey) -> u32 {
-        self.uses.seen(id_token)
+    fn known_uses_of(&self, id_token: &IdTokenKey, now: UnixTime) -> u32 {
+        self.seen.count(id_token, now)
     }
 
     async fn uses_of(&self, id_token: &IdTokenKey) -> Result<u32, StoreError> {
-        self.uses.ask(*id_token).await
+        self.counts.of(*id_token).await
     }
 
     async fn exchange(&self, id: &ExchangeId) -> Result<Option<RecordedExchange>, StoreError> {

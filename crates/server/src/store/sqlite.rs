@@ -186,7 +186,8 @@ impl Store for SqliteStore {
             .map_err(|_| StoreError::Closed)?
     }
 
-    fn known_uses_of(&self, id_token: &IdTokenKey) -> u32 {
+    /// From the table that the ledger goes by, too, whatever the time.
+    fn known_uses_of(&self, id_token: &IdTokenKey, _now: UnixTime) -> u32 {
         self.replay.known_uses_of(id_token).unwrap_or_default()
     }
 

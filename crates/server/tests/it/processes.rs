@@ -130,6 +130,26 @@ async fn e10_kill_9_of_one_node_loses_no_answered_token_and_the_other_goes_on() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn e1_what_a_node_saw_used_up_it_refuses_by_itself() {
+    let nodes = Nodes::over(database().await).await;
+    let (one, other) = (nodes.start(), nodes.start());
+    let token = nodes.token();
+    let exchange = async |program: &Program| {
+        let body = exchange_parameters(&token, RESOURCE).to_string();
+        post_to(&nodes.http, &program.url, "application/json", body).await
+    };
+    assert_eq!(exchange(&one).await.status, 200);
+    // As in a database that was restored from before that.
+    connect(&nodes.address).await.execute("DELETE FROM used_id_tokens", &[]).await.unwrap();
+    let again = exchange(&one).await;
+    assert!(again.status == 400 && again.body.to_string().contains("exchanged before"), "{again:?}");
+    assert_eq!(exchange(&other).await.status, 200, "the ledger has nothing against it");
+    for program in [one, other] {
+        program.kill();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn i17_invariant_8_what_is_withdrawn_ends_on_every_process() {
     let nodes = Nodes::over(database().await).await;
     let programs = [nodes.start(), nodes.start()];

@@ -8,9 +8,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::batch::{self, Answer, Locking};
 use super::session::{Database, Session};
-use super::uses::Use;
 use crate::store::database_error::Fault;
-use crate::store::{Exchange, StoreError, Verdict};
+use crate::store::{Exchange, IdTokenKey, Outcome, StoreError, Verdict};
 
 /// Exchanges that may wait to be recorded; beyond that a server is overloaded and says so at once.
 const QUEUE: usize = 4096;
@@ -47,10 +46,7 @@ impl Recorder {
     /// Records an exchange. Whoever stops waiting is passed over, if it is not too late for that.
     pub(super) async fn record(&self, exchange: Exchange) -> Result<Verdict, StoreError> {
         let (reply, verdict) = oneshot::channel();
-        self.jobs.try_send(Job { exchange, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        })?;
+        self.jobs.try_send(Job { exchange, reply })?;
         tokio::time::timeout(PATIENCE, verdict)
             .await
             .map_err(|_| too_late())?
@@ -184,7 +180,7 @@ fn answer(jobs: Vec<Job>, answers: &[Answer], alone: &mut Vec<Job>) -> Vec<Job> 
         match answer {
             Answer::Verdict(verdict) => {
                 if *verdict == Verdict::Replayed {
-                    used_up.extend(Use::of(&job.exchange));
+                    used_up.extend(use_of(&job));
                 }
                 // Whoever asked may have gone: the exchange is on record, its token was never sent.
                 drop(job.reply.send(Ok(*verdict)));
@@ -193,12 +189,20 @@ fn answer(jobs: Vec<Job>, answers: &[Answer], alone: &mut Vec<Job>) -> Vec<Job> 
             Answer::Again => again.push(job),
         }
     }
-    let is_used_up = |job: &Job| Use::of(&job.exchange).is_some_and(|one| used_up.contains(&one));
+    let is_used_up = |job: &Job| use_of(job).is_some_and(|one| used_up.contains(&one));
     let (replayed, again): (Vec<Job>, Vec<Job>) = again.into_iter().partition(is_used_up);
     for job in replayed {
         drop(job.reply.send(Ok(Verdict::Replayed)));
     }
     again
+}
+
+/// The id token that an exchange uses, and how often that may be.
+fn use_of(job: &Job) -> Option<(IdTokenKey, u32)> {
+    match &job.exchange.outcome {
+        Outcome::Issued(issuance) => Some((issuance.id_token, issuance.max_exchanges)),
+        Outcome::Refused(_) => None,
+    }
 }
 
 fn fail(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
