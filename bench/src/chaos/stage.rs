@@ -80,10 +80,7 @@ impl Stage {
 
     /// Starts a node again that was killed.
     pub(super) fn restart(&mut self, number: usize) -> anyhow::Result<()> {
-        let running = blocking(|| self.installation.start())?;
-        self.nodes[number].traffic.follow(&running)?;
-        self.nodes[number].running = Some(running);
-        Ok(())
+        self.nodes[number].start(&self.installation)
     }
 
     /// Waits until every node issues tokens again, from when on its verdicts must be exact. How long after `repaired` the last
@@ -97,15 +94,20 @@ impl Stage {
         Ok(longest)
     }
 
-    /// Stops the load, and looks at what is left: no wrong verdict, no token that is not on record or was bought by an id
-    /// token that had bought one before, an audit log that is whole, and nothing like a token in the log of any node.
+    /// Stops the load, kills every node, and looks at what is left to new ones: no wrong verdict, no token that is not on record or was
+    /// bought by an id token that had bought one before, an audit log that is whole, and nothing like a token in the log of any node.
     pub(super) async fn finish(
         self,
         what: &'static str,
         back_after: Option<Duration>,
     ) -> anyhow::Result<Outcome> {
-        let Self { load, nodes, installation, tally, _folder } = self;
+        let Self { load, mut nodes, installation, tally, _folder } = self;
         load.stop().await?;
+        for node in &mut nodes {
+            // What it has in memory goes: the database says by itself what was used.
+            node.kill()?;
+            node.start(&installation)?;
+        }
         let spent = tally.spent();
         for node in &nodes {
             let bought = node.traffic.sender(0).await?.replay_all(&spent).await?;
@@ -134,6 +136,14 @@ impl Stage {
 }
 
 impl Node {
+    /// Starts it again, once it was killed.
+    fn start(&mut self, installation: &Installation) -> anyhow::Result<()> {
+        let running = blocking(|| installation.start())?;
+        self.traffic.follow(&running)?;
+        self.running = Some(running);
+        Ok(())
+    }
+
     /// Kills it.
     pub(super) fn kill(&mut self) -> anyhow::Result<()> {
         let running = self.running.take().context("the node is running")?;

@@ -213,7 +213,8 @@ mod tests {
 
     #[tokio::test]
     async fn all_who_ask_are_told_that_the_database_is_not_there() {
-        let text = "public_url = 'https://trust.example.com'\ndatabase = 'postgres://somebody@127.0.0.1:1/none'";
+        let text =
+            "public_url = 'https://trust.example.com'\ndatabase = 'postgres://somebody@127.0.0.1:1/none'";
         let config = Config::parse(text, Path::new("countersign.toml")).unwrap();
         let Settings::Postgres(settings) = &config.database else { panic!() };
         let counts = UseCounts::start(Arc::new(Database::new(settings).unwrap()));
