@@ -88,7 +88,7 @@ fn unfold(token: FoldedToken) -> Result<VerifiedToken, ExchangeError> {
 }
 
 /// What its uses are counted by.
-fn key(token: &VerifiedToken) -> IdTokenKey {
+fn id_token_key(token: &VerifiedToken) -> IdTokenKey {
     IdTokenKey::of(token.issuer(), token.replay_key())
 }
 
@@ -189,7 +189,7 @@ impl TokenExchange {
     ) -> Result<TokenResponse, ExchangeError> {
         let now = self.clock.now();
         // The ledger would let nothing in for it either; this costs neither a signature nor a place there.
-        if self.store.known_uses_of(&key(&token), now) >= issuer.max_exchanges {
+        if self.store.known_uses_of(&id_token_key(&token), now) >= issuer.max_exchanges {
             return Err(ExchangeError::replayed(&token, issuer));
         }
         let (mut publishers, mut is_current) = self.publishers.remembered(resource, issuer, now).await?;
@@ -234,7 +234,7 @@ impl TokenExchange {
 
     /// Whether an id token has bought all that it may.
     async fn is_used_up(&self, token: &VerifiedToken, issuer: &Issuer) -> Result<bool, StoreError> {
-        let uses = self.store.uses_of(&key(token)).await?;
+        let uses = self.store.uses_of(&id_token_key(token)).await?;
         Ok(uses >= issuer.max_exchanges)
     }
 
