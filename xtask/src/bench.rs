@@ -12,6 +12,8 @@ const PARTS: [&str; 5] = ["registry", "publishers", "mix", "endurance", "compare
 
 /// What is not about the server: a registry compiles the verifier by itself, and saved figures are only read.
 const WITHOUT_SERVER: [&str; 3] = ["registry", "compare", "--help"];
+/// The rows that need PostgreSQL.
+const ON_POSTGRES: [&str; 3] = ["postgres", "postgres-away", "two-nodes"];
 /// Has the server measured as `cargo build --release` makes it, which is made sooner.
 const PLAIN: &str = "--plain";
 
@@ -22,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     let arguments = arguments.as_slice();
     let mut more = Vec::new();
     if !arguments.iter().any(|argument| PARTS.contains(&argument.as_str()) || argument == "--help") {
-        if is_measured(arguments, &["postgres", "postgres-away", "two-nodes"]) {
+        if is_measured(arguments, &ON_POSTGRES) {
             tools::postgresql::install()?;
         }
         if is_measured(arguments, &["openbao-stored", "openbao-batch"]) {
@@ -56,13 +58,13 @@ fn is_measured(arguments: &[String], rows: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_measured;
+    use super::{ON_POSTGRES, is_measured};
 
     #[test]
     fn what_is_not_measured_is_not_installed() {
         let check = |line: &str| {
             let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            is_measured(&arguments, &["postgres", "postgres-away", "two-nodes"])
+            is_measured(&arguments, &ON_POSTGRES)
         };
         for line in [
             "",
