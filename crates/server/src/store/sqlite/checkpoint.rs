@@ -1,9 +1,11 @@
 //! Moving what was written from SQLite's log into the file of the database, beside the writing.
 //!
 //! By itself SQLite does that within the commit that makes the log too long, and everybody waits: for thousands of pages, and
-//! for the flush of a file that was changed all over. Here a thread of its own moves them while others write, and the
-//! writer only the few that were added meanwhile; then it begins the log anew.
+//! for the flush of a file that was changed all over. Here a thread of its own moves them while others write, and flushes
+//! the file; the writer moves only the few that were added meanwhile, and begins the log anew.
 
+use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,12 +38,16 @@ impl Checkpoints {
     pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        let failed = |source| StoreError::Open { path: path.display().to_string(), source };
+        // Never closed: that would give back every lock that this process has on the file, SQLite's too
+        // (<https://sqlite.org/howtocorrupt.html>, 2.2).
+        let file = ManuallyDrop::new(File::options().write(true).open(path).map_err(failed)?);
         let (begin, asked) = sync_channel(1);
         let is_moving = Arc::new(AtomicBool::new(false));
         let moving = Arc::clone(&is_moving);
         let thread = std::thread::Builder::new()
             .name("checkpoint".to_owned())
-            .spawn(move || run(&connection, &asked, &moving))
+            .spawn(move || run(&connection, &file, &asked, &moving))
             .map_err(|source| StoreError::Open { path: "the checkpoint's thread".to_owned(), source })?;
         Ok(Self { begin: Some(begin), is_moving, was_asked: false, commits: 0, thread: Some(thread) })
     }
@@ -86,16 +92,24 @@ impl Drop for Checkpoints {
     }
 }
 
-fn run(connection: &Connection, asked: &Receiver<()>, is_moving: &AtomicBool) {
+fn run(connection: &Connection, file: &File, asked: &Receiver<()>, is_moving: &AtomicBool) {
     while asked.recv().is_ok() {
-        // The second time what came during the first, so that little is left to the writer.
-        for _ in 0..2 {
-            if let Err(error) = checkpoint(connection, "PASSIVE") {
-                warn(&error);
-            }
+        if let Err(error) = move_beside(connection, file) {
+            warn(&error);
         }
         is_moving.store(false, Ordering::Release);
     }
+}
+
+/// Moves what is in the log, then what came meanwhile, so that little is left to the writer: to move and to flush.
+fn move_beside(connection: &Connection, file: &File) -> Result<(), StoreError> {
+    checkpoint(connection, "PASSIVE")?;
+    checkpoint(connection, "PASSIVE")?;
+    // SQLite flushes the file when all that is in the log was moved. While others write, it never is; so the writer would do it.
+    file.sync_data()
+        .map_err(|error| StoreError::Unavailable(format!("the file was not flushed: {error}")))?;
+    checkpoint(connection, "PASSIVE")?;
+    Ok(())
 }
 
 /// How many pages the log has after a checkpoint of that mode (<https://sqlite.org/pragma.html#pragma_wal_checkpoint>): `NOOP` moves
