@@ -11,6 +11,12 @@ use crate::load::{self, Outcome, Request};
 use crate::process::Usage;
 use crate::rate::{Rate, micros_each, number};
 
+/// How many times as many connections a steady rate may use: who sends does not wait for who was sent before, so with too few of them
+/// the generator becomes what is measured as soon as an answer takes a few milliseconds.
+const OPEN: u16 = 4;
+/// As many at most, since each takes a file of this process.
+const AT_MOST: u16 = 1_024;
+
 /// What is under load.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -92,14 +98,15 @@ impl Generator {
         Ok((round, outcome))
     }
 
-    /// Sends at a steady rate.
+    /// Sends at a steady rate, over [more connections](OPEN).
     pub(crate) fn paced(
         &self,
         target: &Target,
         requests: Vec<Request>,
         per_second: f64,
     ) -> anyhow::Result<Outcome> {
-        let load = load::paced(&target.addresses, self.connections, requests, per_second);
+        let connections = self.connections.saturating_mul(OPEN).min(AT_MOST);
+        let load = load::paced(&target.addresses, connections, requests, per_second);
         self.runtime.block_on(load)
     }
 

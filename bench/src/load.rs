@@ -1,18 +1,22 @@
 //! The load generator.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::bail;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
 use crate::connection::Connection;
 
+/// How long before a steady rate begins its connections are there: a server still has to accept what its kernel has opened.
+const SETTLE: Duration = Duration::from_millis(200);
+/// The part of the requests at a steady rate that comes before it is one: a server that had nothing to do is behind for a tenth of a second.
+const LEAD_IN: usize = 8;
 /// How long whoever keeps the pace sleeps at least.
 const TICK: Duration = Duration::from_micros(500);
 
@@ -54,14 +58,15 @@ pub(crate) async fn closed_loop(
     requests: Vec<Request>,
     at_most: Duration,
 ) -> anyhow::Result<Outcome> {
-    let until = Some(Instant::now() + at_most);
-    run(addresses, connections, Load { requests, next: AtomicUsize::new(0), pace: None, until }).await
+    let begin = |start| Mode::Closed { until: start + at_most };
+    run(addresses, connections, requests, Duration::ZERO, begin).await
 }
 
-/// Sends all requests at a steady rate, whether earlier ones have been answered or not.
+/// Sends all requests at a steady rate, whether earlier ones have been answered or not, over as few of the connections as that
+/// takes.
 ///
 /// Latency counts from when a request was due, not from when a connection was free to send it: a server that stalls makes
-/// those behind wait, and that is what their callers would see.
+/// those behind wait, and that is what their callers would see. The first eighth of the requests is not in it.
 pub(crate) async fn paced(
     addresses: &[SocketAddr],
     connections: u16,
@@ -69,42 +74,67 @@ pub(crate) async fn paced(
     per_second: f64,
 ) -> anyhow::Result<Outcome> {
     let interval = Duration::from_secs_f64(1.0 / per_second);
-    // Connections are opened first; that takes no longer than this.
-    let start = Instant::now() + Duration::from_millis(200);
-    let pace = Pace { start, interval, due: Semaphore::new(0) };
-    run(addresses, connections, Load { requests, next: AtomicUsize::new(0), pace: Some(pace), until: None })
-        .await
+    let begin = |start| Mode::Open(Pace { start, interval, line: Mutex::new(Line::default()) });
+    run(addresses, connections, requests, SETTLE, begin).await
 }
 
 struct Load {
     requests: Vec<Request>,
     next: AtomicUsize,
-    pace: Option<Pace>,
-    /// Nothing is sent after that.
-    until: Option<Instant>,
+    mode: Mode,
+}
+
+/// A request that is to be sent.
+struct Due<'a> {
+    request: &'a Request,
+    since: Instant,
+    /// Whether its latency is one of a steady rate.
+    counts: bool,
+}
+
+enum Mode {
+    /// A connection that has its answer sends the next request, until then.
+    Closed {
+        until: Instant,
+    },
+    Open(Pace),
 }
 
 struct Pace {
     start: Instant,
     interval: Duration,
-    /// One permit for each request that is due.
-    due: Semaphore,
+    line: Mutex<Line>,
 }
 
-async fn run(addresses: &[SocketAddr], connections: u16, load: Load) -> anyhow::Result<Outcome> {
+/// Either requests wait for a connection, or connections for a request. The one that was used last goes first, as in a proxy's pool:
+/// in turns, they would all have to be in the processor's caches.
+#[derive(Default)]
+struct Line {
+    due: usize,
+    idle: Vec<oneshot::Sender<()>>,
+}
+
+async fn run(
+    addresses: &[SocketAddr],
+    connections: u16,
+    requests: Vec<Request>,
+    settle: Duration,
+    begin: impl FnOnce(Instant) -> Mode,
+) -> anyhow::Result<Outcome> {
     let mut opened = Vec::new();
     for address in addresses.iter().cycle().take(usize::from(connections)) {
         opened.push(Connection::open(*address).await?);
     }
-    let load = Arc::new(load);
-    let start = load.pace.as_ref().map_or_else(Instant::now, |pace| pace.start);
+    tokio::time::sleep(settle).await;
+    let start = Instant::now();
+    let load = Arc::new(Load { requests, next: AtomicUsize::new(0), mode: begin(start) });
     let mut senders = JoinSet::new();
     for connection in opened {
         senders.spawn(send(connection, Arc::clone(&load)));
     }
     let pacing = Arc::clone(&load);
     let pacer = spawn_blocking(move || {
-        if let Some(pace) = &pacing.pace {
+        if let Mode::Open(pace) = &pacing.mode {
             pace.run(pacing.requests.len(), usize::from(connections));
         }
     });
@@ -123,32 +153,34 @@ async fn run(addresses: &[SocketAddr], connections: u16, load: Load) -> anyhow::
 /// How many requests were answered on a connection, and the times of those that got a token.
 async fn send(mut connection: Connection, load: Arc<Load>) -> anyhow::Result<(usize, Vec<Duration>)> {
     let (mut answered, mut latencies) = (0, Vec::new());
-    while let Some((request, due)) = load.next().await? {
+    while let Some(Due { request, since, counts }) = load.next().await? {
         let answer = connection.send(&request.bytes).await?;
         if answer.status != request.expected {
             let body = String::from_utf8_lossy(&answer.body);
             bail!("expected {}, got {}: {body}", request.expected, answer.status);
         }
         answered += 1;
-        if answer.status == 200 {
-            latencies.push(due.elapsed());
+        if answer.status == 200 && counts {
+            latencies.push(since.elapsed());
         }
     }
     Ok((answered, latencies))
 }
 
 impl Load {
-    /// The next request once it is due, and when that was.
-    async fn next(&self) -> anyhow::Result<Option<(&Request, Instant)>> {
-        if self.until.is_some_and(|until| Instant::now() >= until) {
-            return Ok(None);
-        }
-        if let Some(pace) = &self.pace {
-            pace.due.acquire().await?.forget();
+    /// The next request once it is due.
+    async fn next(&self) -> anyhow::Result<Option<Due<'_>>> {
+        match &self.mode {
+            Mode::Closed { until } if Instant::now() >= *until => return Ok(None),
+            Mode::Closed { .. } => {}
+            Mode::Open(pace) => pace.turn().await?,
         }
         let index = self.next.fetch_add(1, Ordering::Relaxed);
-        let due = self.pace.as_ref().map_or_else(Instant::now, |pace| pace.due_at(index));
-        Ok(self.requests.get(index).map(|request| (request, due)))
+        let (since, counts) = match &self.mode {
+            Mode::Closed { .. } => (Instant::now(), true),
+            Mode::Open(pace) => (pace.due_at(index), index >= self.requests.len() / LEAD_IN),
+        };
+        Ok(self.requests.get(index).map(|request| Due { request, since, counts }))
     }
 }
 
@@ -168,9 +200,37 @@ impl Pace {
             if !wait.is_zero() {
                 thread::sleep(wait.max(TICK));
             }
-            self.due.add_permits(1);
+            self.line().advance();
         }
-        self.due.add_permits(connections);
+        (0..connections).for_each(|_| self.line().advance());
+    }
+
+    /// Waits until a request is due for which there is no other connection.
+    async fn turn(&self) -> anyhow::Result<()> {
+        let called = {
+            let mut line = self.line();
+            if line.due > 0 {
+                line.due -= 1;
+                return Ok(());
+            }
+            let (call, called) = oneshot::channel();
+            line.idle.push(call);
+            called
+        };
+        Ok(called.await?)
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    /// One more request is due.
+    fn advance(&mut self) {
+        if self.idle.pop().is_none_or(|call| call.send(()).is_err()) {
+            self.due += 1;
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use anyhow::ensure;
 use crate::arguments::Options;
 use crate::generator::{Generator, Round};
 use crate::load::Request;
-use crate::rate::{Rate, median, number};
-use crate::report::{Measured, Paced, Report};
+use crate::rate::{Rate, number};
+use crate::report::{Latency, Measured, Report, Turn};
 use crate::stage::Stage;
 use crate::subject::{Kept, Row, Subject};
 use crate::tell;
@@ -20,13 +20,16 @@ const WARM_UP: usize = 500;
 const PACE: f64 = 0.8;
 /// How long a round may last, for those who do not get through their exchanges.
 const AT_MOST: Duration = Duration::from_secs(3);
-/// For how long latency is measured, if there are tokens enough.
-const PACED_SECONDS: f64 = 5.0;
+/// For how long latency is measured in each round, if there are tokens enough.
+const PACED_SECONDS: f64 = 2.0;
+/// Tokens for that, for each of those that throughput is measured with.
+const PACED_TOKENS: usize = 2;
 
 /// Measures the rows that were asked for, and shows them.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let stage = Stage::set(&options.settings, Issuer::start)?;
-    let count = WARM_UP + (usize::from(options.rounds) + 2) * usize::try_from(options.exchanges)?;
+    let of_a_round = (1 + PACED_TOKENS) * usize::try_from(options.exchanges)?;
+    let count = WARM_UP + usize::from(options.rounds) * of_a_round;
     tell(&format!("signing {count} id tokens"));
     let tokens = stage.issuer.tokens(count)?;
     leave_for_the_limit(stage.folder.path(), &tokens)?;
@@ -41,33 +44,30 @@ fn measure(options: &Options, stage: &Stage, mut tokens: Tokens<'_>) -> anyhow::
     for row in options.rows() {
         tell(&format!("starting {}", row.name()));
         let subject = row.start(stage, options.openbao.as_deref())?;
-        contenders.push(Contender { row, subject, answered: 0, rounds: Vec::new() });
+        contenders.push(Contender { row, subject, answered: 0, turns: Vec::new() });
     }
     stage.pinning.pin_generator()?;
     let generator = Generator::new(options.settings.connections)?;
     let warm_up = tokens.take(WARM_UP);
     for contender in &mut contenders {
         contender.closed_loop(&generator, warm_up)?;
-        contender.rounds.clear();
     }
 
     tell(&format!(
         "measuring {rounds} rounds of up to {each} exchanges, and up to {} for the latency",
-        2 * each
+        PACED_TOKENS * each
     ));
     let mut limit = Vec::new();
     for _ in 0..rounds {
         limit.push(alone(stage)?);
-        let round = tokens.take(each);
+        let (fast, paced) = (tokens.take(each), tokens.take(PACED_TOKENS * each));
         for contender in &mut contenders {
-            contender.closed_loop(&generator, round)?;
+            let round = contender.closed_loop(&generator, fast)?;
+            let latency = contender.paced(&generator, paced, PACE * round.rate.per_second)?;
+            contender.turns.push(Turn { round, latency });
         }
     }
-    let last = tokens.take(2 * each);
-    let mut measured = Vec::new();
-    for contender in contenders {
-        measured.push(contender.paced(&generator, last)?);
-    }
+    let measured = contenders.into_iter().map(Contender::finish).collect::<anyhow::Result<_>>()?;
     Ok(Report {
         cores: stage.pinning.to_string(),
         connections: options.settings.connections,
@@ -89,7 +89,7 @@ struct Contender<'a> {
     row: Row,
     subject: Box<dyn Subject + 'a>,
     answered: usize,
-    rounds: Vec<Round>,
+    turns: Vec<Turn>,
 }
 
 impl Contender<'_> {
@@ -97,26 +97,33 @@ impl Contender<'_> {
         tokens.iter().map(|token| Request::good(self.subject.request(token))).collect()
     }
 
-    fn closed_loop(&mut self, generator: &Generator, tokens: &[String]) -> anyhow::Result<()> {
+    fn closed_loop(&mut self, generator: &Generator, tokens: &[String]) -> anyhow::Result<Round> {
         let (round, outcome) =
             generator.closed_loop(&self.subject.target()?, self.requests(tokens), AT_MOST)?;
         self.answered += outcome.answered;
-        self.rounds.push(round);
-        Ok(())
+        Ok(round)
     }
 
-    /// The last part: what this subject is like when it is busy, and what is left of it.
-    fn paced(mut self, generator: &Generator, tokens: &[String]) -> anyhow::Result<Measured> {
-        let per_second = PACE * median(self.rounds.iter().map(|round| round.rate.per_second));
-        let mut requests = self.requests(tokens);
-        requests.truncate(whole(per_second * PACED_SECONDS));
-        let outcome = generator.paced(&self.subject.target()?, requests, per_second)?;
+    /// What it is like when it is busy, but not too busy.
+    fn paced(
+        &mut self,
+        generator: &Generator,
+        tokens: &[String],
+        per_second: f64,
+    ) -> anyhow::Result<Latency> {
+        let count = whole(per_second * PACED_SECONDS).min(tokens.len());
+        let outcome =
+            generator.paced(&self.subject.target()?, self.requests(&tokens[..count]), per_second)?;
         self.answered += outcome.answered;
+        Ok(Latency::of(&outcome.latencies, per_second))
+    }
+
+    /// The last part: what is left of it.
+    fn finish(self) -> anyhow::Result<Measured> {
         let Kept { stored, commits } = self.subject.finish(self.answered)?;
         Ok(Measured {
             row: self.row,
-            rounds: self.rounds,
-            paced: Paced { per_second, latencies: outcome.latencies },
+            turns: self.turns,
             stored_each: stored.map(|bytes| each(bytes, self.answered)),
             in_one_commit: commits.map(|commits| 1.0 / each(commits, self.answered)),
             answered: self.answered,
