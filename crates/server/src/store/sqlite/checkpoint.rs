@@ -4,8 +4,6 @@
 //! for the flush of a file that was changed all over. Here a thread of its own moves them while others write, and flushes
 //! the file; the writer moves only the few that were added meanwhile, and begins the log anew.
 
-use std::fs::File;
-use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +12,7 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
+use super::file::OpenFile;
 use super::schema::BUSY_TIMEOUT;
 use crate::store::StoreError;
 
@@ -35,13 +34,9 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// For the database at that path.
-    pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(path: &Path, file: OpenFile) -> Result<Self, StoreError> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        let failed = |source| StoreError::Open { path: path.display().to_string(), source };
-        // Never closed: that would give back every lock that this process has on the file, SQLite's too
-        // (<https://sqlite.org/howtocorrupt.html>, 2.2).
-        let file = ManuallyDrop::new(File::options().write(true).open(path).map_err(failed)?);
         let (begin, asked) = sync_channel(1);
         let is_moving = Arc::new(AtomicBool::new(false));
         let moving = Arc::clone(&is_moving);
@@ -92,7 +87,7 @@ impl Drop for Checkpoints {
     }
 }
 
-fn run(connection: &Connection, file: &File, asked: &Receiver<()>, is_moving: &AtomicBool) {
+fn run(connection: &Connection, file: &OpenFile, asked: &Receiver<()>, is_moving: &AtomicBool) {
     while asked.recv().is_ok() {
         if let Err(error) = move_beside(connection, file) {
             warn(&error);
@@ -102,12 +97,11 @@ fn run(connection: &Connection, file: &File, asked: &Receiver<()>, is_moving: &A
 }
 
 /// Moves what is in the log, then what came meanwhile, so that little is left to the writer: to move and to flush.
-fn move_beside(connection: &Connection, file: &File) -> Result<(), StoreError> {
+fn move_beside(connection: &Connection, file: &OpenFile) -> Result<(), StoreError> {
     checkpoint(connection, "PASSIVE")?;
     checkpoint(connection, "PASSIVE")?;
-    // SQLite flushes the file when all that is in the log was moved. While others write, it never is; so the writer would do it.
-    file.sync_data()
-        .map_err(|error| StoreError::Unavailable(format!("the file was not flushed: {error}")))?;
+    // SQLite flushes the file when all that is in the log was moved. While others write, it hardly ever is; so the writer would do it.
+    file.flush()?;
     checkpoint(connection, "PASSIVE")?;
     Ok(())
 }
@@ -128,8 +122,8 @@ fn warn(error: &StoreError) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Checkpoints, Connection, LONG, Path, checkpoint};
-    use crate::store::sqlite::schema;
+    use super::{Checkpoints, LONG, Path, checkpoint};
+    use crate::store::sqlite::file;
 
     /// What SQLite does by itself begins far beyond this.
     const TOO_LONG: u32 = 5 * LONG;
@@ -138,9 +132,8 @@ mod tests {
     fn the_log_is_begun_anew_beside_the_writing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
-        let mut connection = Connection::open(&path).unwrap();
-        schema::prepare(&mut connection).unwrap();
-        let mut checkpoints = Checkpoints::start(&path).unwrap();
+        let (connection, file) = file::open(&path).unwrap();
+        let mut checkpoints = Checkpoints::start(&path, file).unwrap();
         connection.execute_batch("CREATE TABLE page (number INTEGER PRIMARY KEY, bytes BLOB)").unwrap();
         let (mut anew, mut before) = (0, 0);
         while anew < 2 {

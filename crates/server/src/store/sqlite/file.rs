@@ -14,6 +14,9 @@ use crate::store::database_error::{DatabaseError, Fault};
 pub(super) struct OpenFile {
     path: PathBuf,
     identity: Identity,
+    /// Never closed: that would give back every lock that this process has on the file, SQLite's too
+    /// (<https://sqlite.org/howtocorrupt.html>, 2.2).
+    file: &'static File,
 }
 
 impl OpenFile {
@@ -26,6 +29,12 @@ impl OpenFile {
             return Ok(());
         }
         Err(StoreError::Moved { path: self.path.display().to_string() })
+    }
+
+    /// Waits until what SQLite has written to it is on the disk.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        let failed = |error| StoreError::Unavailable(format!("the database's file was not flushed: {error}"));
+        self.file.sync_data().map_err(failed)
     }
 
     /// A connection that only reads.
@@ -61,8 +70,9 @@ pub(super) fn open(path: &Path) -> Result<(Connection, OpenFile), StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         create_private_folder(folder).map_err(failed)?;
     }
-    let file = create_private_file(path).and_then(|file| file.metadata()).map_err(failed)?;
-    let file = OpenFile { path: path.to_owned(), identity: identity(&file) };
+    let file: &'static File = Box::leak(Box::new(create_private_file(path).map_err(failed)?));
+    let identity = identity(&file.metadata().map_err(failed)?);
+    let file = OpenFile { path: path.to_owned(), identity, file };
     // Of processes that start at once, one sets the file up and the others wait.
     let lock = create_private_file(&path.with_extension("lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
