@@ -61,11 +61,11 @@ pub(crate) struct Options {
     /// The program of `OpenBao`, to measure it too.
     #[arg(long, value_name = "PATH")]
     pub(crate) openbao: Option<PathBuf>,
-    /// How often limit and throughput are measured, in turns; medians are reported.
+    /// How often everything is measured, in turns; medians are reported.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=5))]
     pub(crate) rounds: u16,
     /// Exchanges in each round, as far as three seconds suffice, and at most twice as many for the latency.
-    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(100..=20_000))]
+    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(100..=10_000))]
     pub(crate) exchanges: u32,
 }
 

@@ -14,8 +14,8 @@ use crate::rate::{Rate, micros_each, number};
 /// How many times as many connections a steady rate may use: who sends does not wait for who was sent before, so with too few of them
 /// the generator becomes what is measured as soon as an answer takes a few milliseconds.
 const OPEN: u16 = 4;
-/// As many at most, since each takes a file of this process.
-const AT_MOST: u16 = 1_024;
+/// As many at most: each is a file of this process and one of the server's, and a program has often no more than 1,024.
+const AT_MOST: u16 = 768;
 
 /// What is under load.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    /// With so many connections, each with one request under way.
+    /// With so many connections, each with one request under way; for a steady rate with [more](Self::open).
     pub(crate) fn new(connections: u16) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { runtime, connections })
@@ -98,15 +98,19 @@ impl Generator {
         Ok((round, outcome))
     }
 
-    /// Sends at a steady rate, over [more connections](OPEN).
+    /// How many connections a steady rate may use.
+    pub(crate) fn open(&self) -> u16 {
+        self.connections.saturating_mul(OPEN).min(AT_MOST)
+    }
+
+    /// Sends at a steady rate.
     pub(crate) fn paced(
         &self,
         target: &Target,
         requests: Vec<Request>,
         per_second: f64,
     ) -> anyhow::Result<Outcome> {
-        let connections = self.connections.saturating_mul(OPEN).min(AT_MOST);
-        let load = load::paced(&target.addresses, connections, requests, per_second);
+        let load = load::paced(&target.addresses, self.open(), requests, per_second);
         self.runtime.block_on(load)
     }
 

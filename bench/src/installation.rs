@@ -22,8 +22,8 @@ pub(crate) struct Installation<'a> {
 }
 
 impl<'a> Installation<'a> {
-    /// Writes the configuration: everything by default but what a measurement cannot do without, which is the issuer, and no limit
-    /// for the one tenant that all jobs belong to.
+    /// Writes the configuration: everything by default but what a measurement cannot do without, which is the issuer, no limit
+    /// for the one tenant that all jobs belong to, and patience with connections that a steady rate does not need at first.
     pub(crate) fn make(stage: &'a Stage, folder: &Path, database: &str) -> anyhow::Result<Self> {
         ensure!(
             stage.server.is_file(),
@@ -34,7 +34,7 @@ impl<'a> Installation<'a> {
         let migrate = if database.starts_with("postgres:") { "[postgres]\nmigrate = true\n" } else { "" };
         let config = format!(
             "public_url = \"{AUDIENCE}\"\nlisten = \"127.0.0.1:0\"\ndatabase = \"{database}\"\nlog_format = \"json\"\n{migrate}\
-             [limits]\nexchanges_per_tenant = 0\n\
+             [limits]\nexchanges_per_tenant = 0\npatience = \"5m\"\n\
              [[issuers]]\nurl = \"{}\"\npreset = \"github\"\nalgorithms = [\"{}\"]\njwks_file = \"{}\"\n",
             stage.issuer.url(),
             stage.issuer.algorithm(),

@@ -15,7 +15,7 @@ use crate::connection::Connection;
 
 /// How long before a steady rate begins its connections are there: a server still has to accept what its kernel has opened.
 const SETTLE: Duration = Duration::from_millis(200);
-/// The part of the requests at a steady rate that comes before it is one: a server that had nothing to do is behind for a tenth of a second.
+/// One in so many requests comes before the rate is steady: a server that had nothing to do is behind at first.
 const LEAD_IN: usize = 8;
 /// How long whoever keeps the pace sleeps at least.
 const TICK: Duration = Duration::from_micros(500);
@@ -46,7 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
     /// How many requests were answered.
     pub(crate) answered: usize,
-    /// From when each request that got a token was due to its answer, in ascending order.
+    /// From when each request that got a token was due to its answer, in ascending order. At a steady rate without the first
+    /// [few](LEAD_IN).
     pub(crate) latencies: Vec<Duration>,
 }
 
@@ -205,7 +206,7 @@ impl Pace {
         (0..connections).for_each(|_| self.line().advance());
     }
 
-    /// Waits until a request is due for which there is no other connection.
+    /// Waits until it is this connection's turn to send a request that is due.
     async fn turn(&self) -> anyhow::Result<()> {
         let called = {
             let mut line = self.line();
@@ -275,6 +276,9 @@ mod tests {
         assert_eq!((outcome.answered, outcome.latencies.len()), (3, 2));
         let outcome = paced(&address, 2, requests(), 1_000.0).await.unwrap();
         assert_eq!((outcome.answered, outcome.latencies.len()), (3, 2));
+        let many = (0..16).map(|_| Request::good(answer(200))).collect();
+        let outcome = paced(&address, 2, many, 1_000.0).await.unwrap();
+        assert_eq!((outcome.answered, outcome.latencies.len()), (16, 14));
         assert!(closed_loop(&address, 2, vec![Request::good(answer(400))], hour).await.is_err());
         assert!(closed_loop(&address, 2, vec![Request::bad(answer(200))], hour).await.is_err());
         let none = closed_loop(&address, 2, requests(), Duration::ZERO).await.unwrap();

@@ -15,6 +15,8 @@ pub(crate) struct Report {
     /// Which core did what.
     pub(crate) cores: String,
     pub(crate) connections: u16,
+    /// As many as a steady rate may use.
+    pub(crate) open_connections: u16,
     /// Exchanges in each round, at most.
     pub(crate) exchanges: u32,
     /// The cryptography alone, in each round.
@@ -53,7 +55,7 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    /// Of the times of all requests, in ascending order.
+    /// Of the times of requests, in ascending order.
     pub(crate) fn of(latencies: &[Duration], per_second: f64) -> Self {
         let [p50_ms, p99_ms] = [50, 99].map(|percent| milliseconds_at(percent, latencies));
         Self { per_second, p50_ms, p99_ms }
@@ -71,6 +73,7 @@ impl Report {
             "cores": self.cores,
             "rounds": self.limit.len(),
             "exchanges": self.exchanges,
+            "open_connections": self.open_connections,
             "limit": Rate::median(self.limit.iter().copied()).to_json(),
             "limit_rounds": self.limit.iter().map(|rate| rate.to_json()).collect::<Vec<_>>(),
             "rows": self.measured.iter().map(|measured| measured.to_json(&self.limit)).collect::<Vec<_>>(),
@@ -132,7 +135,7 @@ impl Measured {
     }
 }
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "a second",
     "of limit",
     "µs of CPU",
@@ -140,6 +143,7 @@ const COLUMNS: [&str; 11] = [
     "database µs",
     "p50 ms",
     "p99 ms",
+    "worst",
     "kept B",
     "written B",
     "a commit",
@@ -161,7 +165,9 @@ impl fmt::Display for Report {
         writeln!(f, "\n\nmedians of {rounds} rounds over {} connections; {};", self.connections, self.cores)?;
         writeln!(
             f,
-            "p50 and p99 at 80 % of the throughput, over up to four times as many, from when each request was due;"
+            "p50, p99 and the worst p99 of a round at 80 % of its throughput, over up to {} connections, from when each request was due,\n\
+             without the first eighth of them;",
+            self.open_connections
         )?;
         write!(f, "every answer was a token, and every token of ours is in its ledger")
     }
@@ -176,7 +182,8 @@ impl Measured {
         write!(f, " {:>11.0} {:>9.0} %", rate.per_second, ratio * 100.0)?;
         write!(f, " {:>11.1} {:>9.0} % {:>11}", rate.cpu_micros, cpu_ratio * 100.0, optional(database))?;
         let latency = self.latency();
-        write!(f, " {:>11.2} {:>11.2}", latency.p50_ms, latency.p99_ms)?;
+        let worst = self.turns.iter().map(|turn| turn.latency.p99_ms).fold(f64::NAN, f64::max);
+        write!(f, " {:>11.2} {:>11.2} {worst:>11.2}", latency.p50_ms, latency.p99_ms)?;
         let written = self.median_of(|round| round.written_each);
         write!(
             f,

@@ -15,8 +15,8 @@ pub(crate) struct Settings {
     /// The server to measure; by default the one beside this program.
     #[arg(long, value_name = "PATH")]
     pub(crate) server: Option<PathBuf>,
-    /// Keep-alive connections, each with one request under way.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Keep-alive connections, each with one request under way; a steady rate may use four times as many.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) connections: u16,
     /// Where the databases are put for the time of the measurement; by default beside this program, since a temporary folder
     /// may be in memory, where nothing is ever written to a disk.

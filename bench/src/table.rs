@@ -71,6 +71,7 @@ fn measure(options: &Options, stage: &Stage, mut tokens: Tokens<'_>) -> anyhow::
     Ok(Report {
         cores: stage.pinning.to_string(),
         connections: options.settings.connections,
+        open_connections: generator.open(),
         exchanges: options.exchanges,
         limit,
         measured,

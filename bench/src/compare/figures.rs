@@ -38,10 +38,11 @@ pub(super) struct Figure {
 }
 
 /// The settings by their names in the file.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("machine", "machine"),
     ("cores", "cores"),
     ("connections", "connections"),
+    ("open_connections", "connections at a steady rate"),
     ("rounds", "number of rounds"),
     ("exchanges", "exchanges a round"),
     ("publishers", "number of publishers"),
