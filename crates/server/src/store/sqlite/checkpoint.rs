@@ -16,8 +16,9 @@ use super::file::OpenFile;
 use super::schema::BUSY_TIMEOUT;
 use crate::store::StoreError;
 
-/// Pages in the log at which moving begins. More would go to the file fewer times, less is faster to recover.
-const LONG: u32 = 4_000;
+/// Pages in the log at which moving begins. With more, a page that is often written goes to the file fewer times; with less, those who
+/// share a core with the moving wait for less of it, and recovery is faster.
+const LONG: u32 = 1_000;
 /// Commits between two looks at the log.
 const LOOK_EVERY: u32 = 8;
 
@@ -126,7 +127,7 @@ mod tests {
     use crate::store::sqlite::file;
 
     /// What SQLite does by itself begins far beyond this.
-    const TOO_LONG: u32 = 5 * LONG;
+    const TOO_LONG: u32 = 20_000;
 
     #[test]
     fn the_log_is_begun_anew_beside_the_writing() {
