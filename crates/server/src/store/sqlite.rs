@@ -73,7 +73,7 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let (connection, file) = file::open(path)?;
         let (batches, replay) = (Arc::<Batches>::default(), Arc::<ReplayMemory>::default());
-        let checkpoints = Checkpoints::start(path, file.clone())?;
+        let checkpoints = Checkpoints::start(file.clone())?;
         let readers = Readers::new(file.clone());
         let writer = Writer::start(connection, file, checkpoints, Arc::clone(&batches), Arc::clone(&replay))?;
         Ok(Self { writer, batches, replay, readers })

@@ -4,7 +4,6 @@
 //! for the flush of a file that was changed all over. Here a thread of its own moves them while others write, and flushes
 //! the file; the writer moves only the few that were added meanwhile, and begins the log anew.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,7 +12,6 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 use super::file::OpenFile;
-use super::schema::BUSY_TIMEOUT;
 use crate::store::StoreError;
 
 /// Pages in the log at which moving begins. With more, a page that is often written goes to the file fewer times; with less, those who
@@ -34,10 +32,9 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// For the database at that path.
-    pub(super) fn start(path: &Path, file: OpenFile) -> Result<Self, StoreError> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
+    /// For the database in that file.
+    pub(super) fn start(file: OpenFile) -> Result<Self, StoreError> {
+        let connection = file.writer()?;
         let (begin, asked) = sync_channel(1);
         let is_moving = Arc::new(AtomicBool::new(false));
         let moving = Arc::clone(&is_moving);
@@ -123,7 +120,9 @@ fn warn(error: &StoreError) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Checkpoints, LONG, Path, checkpoint};
+    use std::path::Path;
+
+    use super::{Checkpoints, LONG, checkpoint};
     use crate::store::sqlite::file;
 
     /// What SQLite does by itself begins far beyond this.
@@ -134,7 +133,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let (connection, file) = file::open(&path).unwrap();
-        let mut checkpoints = Checkpoints::start(&path, file).unwrap();
+        let mut checkpoints = Checkpoints::start(file).unwrap();
         connection.execute_batch("CREATE TABLE page (number INTEGER PRIMARY KEY, bytes BLOB)").unwrap();
         let (mut anew, mut before) = (0, 0);
         while anew < 2 {

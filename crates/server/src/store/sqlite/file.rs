@@ -39,8 +39,16 @@ impl OpenFile {
 
     /// A connection that only reads.
     pub(super) fn reader(&self) -> Result<Connection, StoreError> {
+        self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    }
+
+    /// A connection that may write.
+    pub(super) fn writer(&self) -> Result<Connection, StoreError> {
+        self.connect(OpenFlags::default())
+    }
+
+    fn connect(&self, flags: OpenFlags) -> Result<Connection, StoreError> {
         self.check()?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         Ok(connection)
