@@ -171,15 +171,20 @@ async fn send(mut connection: Connection, load: Arc<Load>) -> anyhow::Result<(us
 impl Load {
     /// The next request once it is due.
     async fn next(&self) -> anyhow::Result<Option<Due<'_>>> {
-        match &self.mode {
-            Mode::Closed { until } if Instant::now() >= *until => return Ok(None),
-            Mode::Closed { .. } => {}
-            Mode::Open(pace) => pace.turn().await?,
-        }
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
-        let (since, counts) = match &self.mode {
-            Mode::Closed { .. } => (Instant::now(), true),
-            Mode::Open(pace) => (pace.due_at(index), index >= self.requests.len() / LEAD_IN),
+        let take = || self.next.fetch_add(1, Ordering::Relaxed);
+        let (index, since, counts) = match &self.mode {
+            Mode::Closed { until } => {
+                let now = Instant::now();
+                if now >= *until {
+                    return Ok(None);
+                }
+                (take(), now, true)
+            }
+            Mode::Open(pace) => {
+                pace.turn().await?;
+                let index = take();
+                (index, pace.due_at(index), index >= self.requests.len() / LEAD_IN)
+            }
         };
         Ok(self.requests.get(index).map(|request| Due { request, since, counts }))
     }
