@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     installation.trust(RESOURCE)?;
     let server = installation.start()?;
     let target = Target::of(std::slice::from_ref(&server), None)?;
-    let generator = Generator::new(options.settings.connections)?;
+    let generator = Generator::new(&options.settings)?;
     let wanted = usize::try_from(options.exchanges)?;
     let (mut answered, mut samples) = (0, Vec::new());
     tell(&format!("{:>10} {:>14} {:>11} {:>11}", "exchanges", "memory in MiB", "a second", "µs of CPU"));

@@ -10,12 +10,7 @@ use crate::installation::Running;
 use crate::load::{self, Outcome, Request};
 use crate::process::Usage;
 use crate::rate::{Rate, micros_each, number};
-
-/// How many times as many connections a steady rate may use: who sends does not wait for who was sent before, so with too few of them
-/// the generator becomes what is measured as soon as an answer takes a few milliseconds.
-const OPEN: u16 = 4;
-/// As many at most: each is a file of this process and one of the server's, and a program has often no more than 1,024.
-const AT_MOST: u16 = 768;
+use crate::stage::Settings;
 
 /// What is under load.
 #[derive(Clone, Debug)]
@@ -68,13 +63,16 @@ impl Round {
 pub(crate) struct Generator {
     runtime: tokio::runtime::Runtime,
     connections: u16,
+    /// Those of a steady rate.
+    open_connections: u16,
 }
 
 impl Generator {
-    /// With so many connections, each with one request under way; for a steady rate with [more](Self::open).
-    pub(crate) fn new(connections: u16) -> anyhow::Result<Self> {
+    /// With as many connections as was asked for, each with one request under way.
+    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, connections })
+        let (connections, open_connections) = (settings.connections, settings.open_connections());
+        Ok(Self { runtime, connections, open_connections })
     }
 
     /// Sends as fast as it is answered, until there is nothing more or the time is up.
@@ -98,11 +96,6 @@ impl Generator {
         Ok((round, outcome))
     }
 
-    /// How many connections a steady rate may use.
-    pub(crate) fn open(&self) -> u16 {
-        self.connections.saturating_mul(OPEN).min(AT_MOST)
-    }
-
     /// Sends at a steady rate.
     pub(crate) fn paced(
         &self,
@@ -110,7 +103,7 @@ impl Generator {
         requests: Vec<Request>,
         per_second: f64,
     ) -> anyhow::Result<Outcome> {
-        let load = load::paced(&target.addresses, self.open(), requests, per_second);
+        let load = load::paced(&target.addresses, self.open_connections, requests, per_second);
         self.runtime.block_on(load)
     }
 

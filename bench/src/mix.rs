@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     stage.pinning.pin_generator()?;
     let database = cluster.as_ref().map(Cluster::process).transpose()?;
     let target = Target::of(std::slice::from_ref(&server), database)?;
-    let generator = Generator::new(options.settings.connections)?;
+    let generator = Generator::new(&options.settings)?;
     // Warms everything up, and makes what is replayed later.
     generator.closed_loop(&target, used.iter().map(|token| good(token)).collect(), AT_MOST)?;
 

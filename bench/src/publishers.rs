@@ -52,7 +52,7 @@ struct Node<'a> {
 /// Measures the loads in turns on two servers, restarts the larger one, and shows the figures.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let stage = Stage::set(&options.settings, Issuer::start)?;
-    let generator = Generator::new(options.settings.connections)?;
+    let generator = Generator::new(&options.settings)?;
     let mut few = Node::start(&stage, "few", FEW)?;
     let mut many = Node::start(&stage, "many", options.publishers)?;
     let (rounds, each) = (usize::from(options.rounds), usize::try_from(options.exchanges)?);

@@ -73,7 +73,6 @@ impl Report {
             "cores": self.cores,
             "rounds": self.limit.len(),
             "exchanges": self.exchanges,
-            "open_connections": self.open_connections,
             "limit": Rate::median(self.limit.iter().copied()).to_json(),
             "limit_rounds": self.limit.iter().map(|rate| rate.to_json()).collect::<Vec<_>>(),
             "rows": self.measured.iter().map(|measured| measured.to_json(&self.limit)).collect::<Vec<_>>(),

@@ -9,6 +9,12 @@ use crate::lifeline::{Ending, Folder};
 use crate::pinning::Pinning;
 use crate::workload::Issuer;
 
+/// How many times as many connections a steady rate may use: who sends does not wait for who was sent before, so with too few of them
+/// the generator becomes what is measured as soon as an answer takes a few milliseconds.
+const OPEN: u16 = 4;
+/// As many at most: each is a file of this process and one of the server's, and a program has often no more than 1,024.
+const AT_MOST: u16 = 768;
+
 /// What can be asked of every measurement.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Settings {
@@ -69,11 +75,17 @@ impl Stage {
 }
 
 impl Settings {
+    /// How many connections a steady rate may use.
+    pub(crate) fn open_connections(&self) -> u16 {
+        self.connections.saturating_mul(OPEN).min(AT_MOST)
+    }
+
     /// Saves the figures where they were wanted, with what they were measured on.
     pub(crate) fn save(&self, mut figures: Value) -> anyhow::Result<()> {
         let Some(file) = &self.json else { return Ok(()) };
         figures["machine"] = machine()?.into();
         figures["connections"] = self.connections.into();
+        figures["open_connections"] = self.open_connections().into();
         std::fs::write(file, format!("{figures:#}\n"))
             .with_context(|| format!("cannot write {}", file.display()))
     }

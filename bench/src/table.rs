@@ -47,7 +47,7 @@ fn measure(options: &Options, stage: &Stage, mut tokens: Tokens<'_>) -> anyhow::
         contenders.push(Contender { row, subject, answered: 0, turns: Vec::new() });
     }
     stage.pinning.pin_generator()?;
-    let generator = Generator::new(options.settings.connections)?;
+    let generator = Generator::new(&options.settings)?;
     let warm_up = tokens.take(WARM_UP);
     for contender in &mut contenders {
         contender.closed_loop(&generator, warm_up)?;
@@ -71,7 +71,7 @@ fn measure(options: &Options, stage: &Stage, mut tokens: Tokens<'_>) -> anyhow::
     Ok(Report {
         cores: stage.pinning.to_string(),
         connections: options.settings.connections,
-        open_connections: generator.open(),
+        open_connections: options.settings.open_connections(),
         exchanges: options.exchanges,
         limit,
         measured,
