@@ -131,6 +131,10 @@ impl Running {
         self.address.context("the server is ready")
     }
 
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
     pub(crate) fn process(&self) -> u32 {
         self.program.id()
     }

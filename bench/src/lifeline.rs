@@ -46,6 +46,13 @@ pub(crate) enum Ending {
     Asked,
 }
 
+/// What a running program can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Pause,
+    GoOn,
+}
+
 /// A program that was started, ended when this is dropped, and killed when this program ends.
 pub(crate) struct Program {
     child: Child,
@@ -84,9 +91,21 @@ impl Program {
         &mut self.child
     }
 
-    /// Asks it to end, as its operator would; whether that could be asked.
+    /// Asks it to end, as its operator would; whether that could be asked. One that is stopped goes on, to hear it.
     pub(crate) fn ask_to_end(&self) -> io::Result<bool> {
-        Ok(Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?.success())
+        Ok(self.signal("-TERM")? && self.signal("-CONT")?)
+    }
+
+    /// Stops it where it is, or has it go on; whether that could be done.
+    pub(crate) fn order(&self, order: Order) -> io::Result<bool> {
+        self.signal(match order {
+            Order::Pause => "-STOP",
+            Order::GoOn => "-CONT",
+        })
+    }
+
+    fn signal(&self, name: &str) -> io::Result<bool> {
+        Ok(Command::new("kill").args([name, &self.id().to_string()]).status()?.success())
     }
 
     /// Kills it, and waits until it is gone.
@@ -126,5 +145,35 @@ impl Folder {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+
+    use super::{Order, Program};
+
+    /// The letter of its state, as `/proc` has it.
+    fn state(program: &Program) -> char {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", program.id())).unwrap();
+        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+    }
+
+    #[test]
+    fn a_program_that_is_stopped_goes_on_when_it_is_told_to_and_hears_that_it_is_to_end() {
+        let mut program = Program::start(Command::new("sleep").arg("60")).unwrap();
+        for (order, stopped) in [(Order::Pause, true), (Order::GoOn, false), (Order::Pause, true)] {
+            assert!(program.order(order).unwrap());
+            // The kernel may take a moment.
+            while (state(&program) == 'T') != stopped {
+                std::thread::yield_now();
+            }
+        }
+        assert!(program.ask_to_end().unwrap());
+        let status = program.child().wait().unwrap();
+        assert_eq!(status.signal(), Some(15));
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use countersign_cluster::Setup;
 
+use crate::lifeline::Order;
 use crate::pinning::Pinning;
 
 /// The one database that is used, which is there from the beginning.
@@ -38,6 +39,14 @@ impl Cluster {
     /// The address of the database.
     pub(crate) fn address(&self) -> String {
         address_at(self.port)
+    }
+
+    /// Stops all of its processes, or has them go on.
+    pub(crate) fn order(&mut self, order: Order) -> anyhow::Result<()> {
+        self.server.tell(match order {
+            Order::Pause => "freeze",
+            Order::GoOn => "thaw",
+        })
     }
 
     /// The process that all others are children of.

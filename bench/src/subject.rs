@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::ensure;
 use clap::ValueEnum;
 
 mod countersign;
@@ -13,6 +14,7 @@ use openbao::{OpenBao, Tokens};
 use stateless::Stateless;
 
 use crate::generator::Target;
+use crate::lifeline::{Order, Program};
 use crate::stage::Stage;
 use crate::workload::{RESOURCE, request};
 
@@ -44,6 +46,9 @@ pub(crate) trait Subject {
     fn request(&self, id_token: &str) -> Vec<u8> {
         request(id_token, RESOURCE)
     }
+
+    /// Stops all of its programs, or has them go on.
+    fn order(&mut self, order: Order) -> anyhow::Result<()>;
 
     /// Ends it, and compares what it has on record with how many requests it answered.
     fn finish(self: Box<Self>, answered: usize) -> anyhow::Result<Kept>;
@@ -100,6 +105,12 @@ impl Row {
             Self::OpenbaoBatch => Box::new(OpenBao::start(stage, openbao, &folder, Tokens::Batch)?),
         })
     }
+}
+
+/// Stops a program, or has it go on.
+fn order(program: &Program, order: Order) -> anyhow::Result<()> {
+    ensure!(program.order(order)?, "the process {} is not there any more", program.id());
+    Ok(())
 }
 
 /// The size of all files in a folder and those in it.

@@ -1,11 +1,13 @@
 //! The measurement of the table: each subject in turns, on the same tokens, core and load generator.
 
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use crate::arguments::Options;
 use crate::generator::{Generator, Round};
+use crate::lifeline::Order;
 use crate::load::Request;
 use crate::rate::{Rate, number};
 use crate::report::{Latency, Measured, Report, Turn};
@@ -51,6 +53,7 @@ fn measure(options: &Options, stage: &Stage, mut tokens: Tokens<'_>) -> anyhow::
     let warm_up = tokens.take(WARM_UP);
     for contender in &mut contenders {
         contender.closed_loop(&generator, warm_up)?;
+        contender.subject.order(Order::Pause)?;
     }
 
     tell(&format!(
@@ -62,9 +65,7 @@ fn measure(options: &Options, stage: &Stage, mut tokens: Tokens<'_>) -> anyhow::
         limit.push(alone(stage)?);
         let (fast, paced) = (tokens.take(each), tokens.take(PACED_TOKENS * each));
         for contender in &mut contenders {
-            let round = contender.closed_loop(&generator, fast)?;
-            let latency = contender.paced(&generator, paced, PACE * round.rate.per_second)?;
-            contender.turns.push(Turn { round, latency });
+            contender.turn(&generator, fast, paced)?;
         }
     }
     let measured = contenders.into_iter().map(Contender::finish).collect::<anyhow::Result<_>>()?;
@@ -98,6 +99,16 @@ impl Contender<'_> {
         tokens.iter().map(|token| Request::good(self.subject.request(token))).collect()
     }
 
+    /// What it can do, and what it is like when it is busy, but not too busy. All others stand still.
+    fn turn(&mut self, generator: &Generator, fast: &[String], paced: &[String]) -> anyhow::Result<()> {
+        write_back()?;
+        self.subject.order(Order::GoOn)?;
+        let round = self.closed_loop(generator, fast)?;
+        let latency = self.paced(generator, paced, PACE * round.rate.per_second)?;
+        self.turns.push(Turn { round, latency });
+        self.subject.order(Order::Pause)
+    }
+
     fn closed_loop(&mut self, generator: &Generator, tokens: &[String]) -> anyhow::Result<Round> {
         let (round, outcome) =
             generator.closed_loop(&self.subject.target()?, self.requests(tokens), AT_MOST)?;
@@ -105,7 +116,6 @@ impl Contender<'_> {
         Ok(round)
     }
 
-    /// What it is like when it is busy, but not too busy.
     fn paced(
         &mut self,
         generator: &Generator,
@@ -120,7 +130,8 @@ impl Contender<'_> {
     }
 
     /// The last part: what is left of it.
-    fn finish(self) -> anyhow::Result<Measured> {
+    fn finish(mut self) -> anyhow::Result<Measured> {
+        self.subject.order(Order::GoOn)?;
         let Kept { stored, commits } = self.subject.finish(self.answered)?;
         Ok(Measured {
             row: self.row,
@@ -130,6 +141,13 @@ impl Contender<'_> {
             answered: self.answered,
         })
     }
+}
+
+/// Has the disk take what those before have left in memory for it.
+fn write_back() -> anyhow::Result<()> {
+    let status = Command::new("sync").status().context("cannot run sync")?;
+    ensure!(status.success(), "sync: {status}");
+    Ok(())
 }
 
 fn each(total: u64, operations: usize) -> f64 {

@@ -7,6 +7,7 @@ use anyhow::ensure;
 use super::{Kept, Subject};
 use crate::generator::Target;
 use crate::installation::{Installation, Running};
+use crate::lifeline::Order;
 use crate::postgres::{Cluster, address_at};
 use crate::stage::Stage;
 use crate::way::Way;
@@ -81,6 +82,15 @@ impl Database {
     }
 }
 
+impl Database {
+    fn order(&mut self, order: Order) -> anyhow::Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(cluster) => cluster.order(order),
+        }
+    }
+}
+
 impl Subject for Countersign<'_> {
     fn target(&self) -> anyhow::Result<Target> {
         let database = match &self.database {
@@ -88,6 +98,18 @@ impl Subject for Countersign<'_> {
             Database::Postgres(cluster) => Some(cluster.process()?),
         };
         Target::of(&self.nodes, database)
+    }
+
+    /// A server never waits for a database that is stopped: it goes first, and comes back last.
+    fn order(&mut self, order: Order) -> anyhow::Result<()> {
+        if order == Order::GoOn {
+            self.database.order(order)?;
+        }
+        self.nodes.iter().try_for_each(|node| super::order(node.program(), order))?;
+        if order == Order::Pause {
+            self.database.order(order)?;
+        }
+        Ok(())
     }
 
     /// Every answered token is in the ledger, and nothing else is: the nodes are killed first.

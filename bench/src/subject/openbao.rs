@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use super::{Kept, Subject, bytes_below};
 use crate::connection::{Connection, get, post};
 use crate::generator::Target;
-use crate::lifeline::Program;
+use crate::lifeline::{Order, Program};
 use crate::postgres::free_port;
 use crate::stage::{Stage, absolute};
 use crate::workload::{AUDIENCE, KEYS};
@@ -137,6 +137,10 @@ impl Subject for OpenBao {
 
     fn request(&self, id_token: &str) -> Vec<u8> {
         post("/v1/auth/jwt/login", "", &json!({ "role": ROLE, "jwt": id_token }))
+    }
+
+    fn order(&mut self, order: Order) -> anyhow::Result<()> {
+        super::order(&self.program, order)
     }
 
     fn finish(self: Box<Self>, _: usize) -> anyhow::Result<Kept> {

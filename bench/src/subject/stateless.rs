@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use super::{Kept, Subject};
 use crate::generator::Target;
-use crate::lifeline::Program;
+use crate::lifeline::{Order, Program};
 use crate::stage::Stage;
 
 /// The running program.
@@ -37,6 +37,10 @@ impl Subject for Stateless {
             processes: vec![self.program.id()],
             database: None,
         })
+    }
+
+    fn order(&mut self, order: Order) -> anyhow::Result<()> {
+        super::order(&self.program, order)
     }
 
     fn finish(self: Box<Self>, _: usize) -> anyhow::Result<Kept> {
