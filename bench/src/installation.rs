@@ -1,7 +1,7 @@
 //! The server under measurement: the released program, on a database of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Command, Stdio};
@@ -9,7 +9,7 @@ use std::process::{ChildStderr, Command, Stdio};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-use crate::lifeline::Program;
+use crate::lifeline::{Order, Program};
 use crate::stage::Stage;
 use crate::workload::{AUDIENCE, KEYS, RULES};
 
@@ -131,8 +131,9 @@ impl Running {
         self.address.context("the server is ready")
     }
 
-    pub(crate) fn program(&self) -> &Program {
-        &self.program
+    /// Stops it where it is, or has it go on.
+    pub(crate) fn order(&self, order: Order) -> io::Result<()> {
+        self.program.order(order)
     }
 
     pub(crate) fn process(&self) -> u32 {

@@ -91,21 +91,25 @@ impl Program {
         &mut self.child
     }
 
-    /// Asks it to end, as its operator would; whether that could be asked. One that is stopped goes on, to hear it.
-    pub(crate) fn ask_to_end(&self) -> io::Result<bool> {
-        Ok(self.signal("-TERM")? && self.signal("-CONT")?)
+    /// Asks it to end, as its operator would. One that is stopped goes on, to hear it.
+    pub(crate) fn ask_to_end(&self) -> io::Result<()> {
+        self.signal("-TERM")?;
+        self.signal("-CONT")
     }
 
-    /// Stops it where it is, or has it go on; whether that could be done.
-    pub(crate) fn order(&self, order: Order) -> io::Result<bool> {
+    /// Stops it where it is, or has it go on.
+    pub(crate) fn order(&self, order: Order) -> io::Result<()> {
         self.signal(match order {
             Order::Pause => "-STOP",
             Order::GoOn => "-CONT",
         })
     }
 
-    fn signal(&self, name: &str) -> io::Result<bool> {
-        Ok(Command::new("kill").args([name, &self.id().to_string()]).status()?.success())
+    fn signal(&self, name: &str) -> io::Result<()> {
+        if Command::new("kill").args([name, &self.id().to_string()]).status()?.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("the process {} is not there any more", self.id())))
     }
 
     /// Kills it, and waits until it is gone.
@@ -166,14 +170,15 @@ mod tests {
     fn a_program_that_is_stopped_goes_on_when_it_is_told_to_and_hears_that_it_is_to_end() {
         let mut program = Program::start(Command::new("sleep").arg("60")).unwrap();
         for (order, stopped) in [(Order::Pause, true), (Order::GoOn, false), (Order::Pause, true)] {
-            assert!(program.order(order).unwrap());
+            program.order(order).unwrap();
             // The kernel may take a moment.
             while (state(&program) == 'T') != stopped {
                 std::thread::yield_now();
             }
         }
-        assert!(program.ask_to_end().unwrap());
+        program.ask_to_end().unwrap();
         let status = program.child().wait().unwrap();
         assert_eq!(status.signal(), Some(15));
+        assert!(program.order(Order::GoOn).is_err(), "nobody is there");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::ensure;
 use clap::ValueEnum;
 
 mod countersign;
@@ -14,7 +13,7 @@ use openbao::{OpenBao, Tokens};
 use stateless::Stateless;
 
 use crate::generator::Target;
-use crate::lifeline::{Order, Program};
+use crate::lifeline::Order;
 use crate::stage::Stage;
 use crate::workload::{RESOURCE, request};
 
@@ -105,12 +104,6 @@ impl Row {
             Self::OpenbaoBatch => Box::new(OpenBao::start(stage, openbao, &folder, Tokens::Batch)?),
         })
     }
-}
-
-/// Stops a program, or has it go on.
-fn order(program: &Program, order: Order) -> anyhow::Result<()> {
-    ensure!(program.order(order)?, "the process {} is not there any more", program.id());
-    Ok(())
 }
 
 /// The size of all files in a folder and those in it.

@@ -80,9 +80,7 @@ impl Database {
             Self::Postgres(cluster) => cluster.database_bytes(),
         }
     }
-}
 
-impl Database {
     fn order(&mut self, order: Order) -> anyhow::Result<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
@@ -102,14 +100,17 @@ impl Subject for Countersign<'_> {
 
     /// A server never waits for a database that is stopped: it goes first, and comes back last.
     fn order(&mut self, order: Order) -> anyhow::Result<()> {
-        if order == Order::GoOn {
-            self.database.order(order)?;
+        let nodes = || self.nodes.iter().try_for_each(|node| node.order(order));
+        match order {
+            Order::Pause => {
+                nodes()?;
+                self.database.order(order)
+            }
+            Order::GoOn => {
+                self.database.order(order)?;
+                Ok(nodes()?)
+            }
         }
-        self.nodes.iter().try_for_each(|node| super::order(node.program(), order))?;
-        if order == Order::Pause {
-            self.database.order(order)?;
-        }
-        Ok(())
     }
 
     /// Every answered token is in the ledger, and nothing else is: the nodes are killed first.

@@ -40,7 +40,7 @@ impl Subject for Stateless {
     }
 
     fn order(&mut self, order: Order) -> anyhow::Result<()> {
-        super::order(&self.program, order)
+        Ok(self.program.order(order)?)
     }
 
     fn finish(self: Box<Self>, _: usize) -> anyhow::Result<Kept> {

@@ -203,7 +203,7 @@ impl Running {
 
     /// Stops it as its operator would, and reads the rest of its log.
     pub(crate) fn stop(mut self) -> anyhow::Result<Findings> {
-        ensure!(self.program.ask_to_end()?, "the server cannot be stopped");
+        self.program.ask_to_end().context("the server cannot be stopped")?;
         let mut waited = Duration::ZERO;
         let status = loop {
             match self.program.child().try_wait()? {
